@@ -221,8 +221,8 @@ type Effect struct {
 	Message MessageID  `json:"message,omitempty"`
 	// Generation is the conversation's, for enqueue and dequeue.
 	Generation int64 `json:"generation,omitempty"`
-	// Due is when it may first be carried out by the sweeper. Attempts counts
-	// the claims so far.
+	// Due is when the sweeper may carry it out; whoever commits it carries it
+	// out at once. Attempts counts the attempts begun; see Store.Begin.
 	Due      time.Time `json:"due"`
 	Attempts int       `json:"attempts"`
 }

@@ -66,7 +66,9 @@ type Store interface {
 	Wakes
 
 	// Accept stores an inbound message once and takes the turn lease if it is
-	// free and the message (or an older one) is unread.
+	// free and the message (or an older one) is unread. A closed conversation
+	// within the reopen window is reopened, and one on hold resumed, except by
+	// a Silent message or a rating (KindRating), which are appended as they are.
 	Accept(ctx context.Context, in Inbound) (Accepted, error)
 	// Commit applies c under the turn lease of t: token and version must match
 	// (ErrLeaseLost, ErrConflict). It returns the messages as stored. When
@@ -92,19 +94,28 @@ type Store interface {
 	SetDelivery(ctx context.Context, conv ConvID, msg MessageID, d Delivery, note string, effect string) error
 	// Done marks effects done.
 	Done(ctx context.Context, conv ConvID, effects ...string) error
-	// Retry makes a claimed effect due again at the given time.
-	Retry(ctx context.Context, conv ConvID, effect string, due time.Time) error
+	// Begin records that an attempt at an effect starts and returns how many
+	// were begun before this one; ErrNotFound when the effect is done. A
+	// sweeper that finds an effect begun but not done cannot know whether it
+	// was carried out.
+	Begin(ctx context.Context, conv ConvID, effect string) (before int, err error)
+	// Retry makes an effect due again at the given time and, when clean, forgets
+	// the attempts begun: they certainly failed.
+	Retry(ctx context.Context, conv ConvID, effect string, due time.Time, clean bool) error
 
-	// Due returns conversations of the shard that have something overdue: an
-	// unread message without a live turn lease, an effect past its Due.
-	Due(ctx context.Context, shard int, limit int) ([]ConvID, error)
-	// TakeOver claims what is overdue: a turn if there is one and its due
+	// Due returns conversations in shards from ≤ shard < to that have something
+	// overdue: an unread message without a live turn lease, an effect past its
+	// Due; at most limit a shard. It is one pipeline, not a round trip a shard.
+	Due(ctx context.Context, from, to, limit int) ([]ConvID, error)
+	// TakeOver claims what is overdue: a turn if there is one, and its due
 	// effects, whose Due moves on by the effect lease so that no two sweepers
-	// carry them out at once.
+	// carry them out at once. It leaves Attempts alone; see Begin.
 	TakeOver(ctx context.Context, conv ConvID) (*Turn, []Effect, error)
-	// InState returns live conversations of the shard in that state (waiting,
-	// serving, on_hold or closed), for the reconciler, oldest change first.
-	InState(ctx context.Context, shard int, s State, limit int) ([]ConvID, error)
+	// InState returns live conversations in shards from ≤ shard < to in that
+	// state whose last change (for bot: the contact's last word) is before the
+	// given time, oldest first, at most limit a shard; one pipeline. It serves
+	// the reconciler and the closing of idle conversations.
+	InState(ctx context.Context, from, to int, s State, before time.Time, limit int) ([]ConvID, error)
 	// Expire sets the keys of a closed, archived conversation to expire after ttl.
 	Expire(ctx context.Context, conv ConvID, ttl time.Duration) error
 }
