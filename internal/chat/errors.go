@@ -45,3 +45,15 @@ func (e *SendError) Error() string {
 }
 
 func (e *SendError) Unwrap() error { return e.Err }
+
+// Outcome is the delivery that an error of a send stands for.
+func Outcome(err error) Delivery {
+	if err == nil {
+		return DeliverySent
+	}
+	var se *SendError
+	if errors.As(err, &se) && se.Certain {
+		return DeliveryFailed
+	}
+	return DeliveryUnknown
+}

@@ -219,8 +219,9 @@ type Effect struct {
 	ID      string     `json:"id"`
 	Kind    EffectKind `json:"kind"`
 	Message MessageID  `json:"message,omitempty"`
-	// Generation is the conversation's, for enqueue and dequeue.
-	Generation int64 `json:"generation,omitempty"`
+	// Generation and Group are the conversation's, for enqueue and dequeue.
+	Generation int64  `json:"generation,omitempty"`
+	Group      string `json:"group,omitempty"`
 	// Due is when the sweeper may carry it out; whoever commits it carries it
 	// out at once. Attempts counts the attempts begun; see Store.Begin.
 	Due      time.Time `json:"due"`
