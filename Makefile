@@ -1,0 +1,70 @@
+# Two commands are all a newcomer needs: make run, make test.
+# The rest: check, bench, build, fuzz, clean.
+
+SHELL := /bin/bash
+GO    ?= go
+BIN   := bin/wensheng
+TOOLS := $(CURDIR)/.tools
+LISTEN ?= 127.0.0.1:8080
+DATA   ?= ./data
+
+# npm's own progress and advice would bury what matters.
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+.PHONY: run test check bench build fuzz clean frontends setup-run setup-test
+
+run: setup-run build
+	./$(BIN) serve --listen $(LISTEN) --data $(DATA)
+
+build: frontends
+	$(GO) build -o $(BIN) ./cmd/wensheng
+
+# Everything, with the race detector, on real Redis, PostgreSQL and Chromium.
+test: setup-test frontends
+	cd web/widget && npm test --silent
+	cd web/console && npm test --silent
+	CI=$(CI) $(GO) test -race -shuffle=on -timeout 20m ./...
+
+check: setup-run $(TOOLS)/golangci-lint $(TOOLS)/govulncheck frontends
+	$(TOOLS)/golangci-lint fmt --diff
+	$(TOOLS)/golangci-lint run
+	$(GO) test ./internal/archtest ./internal/config
+	$(GO) mod verify
+	.ci/vulnerabilities $(TOOLS)/govulncheck
+
+# Turns a second and latency, beside the ceiling of the same two scripts called
+# bare, in one run. See docs/performance.md.
+bench: setup-run frontends
+	$(GO) test -run '^$$' -bench . -benchtime 3s ./internal/app/...
+
+fuzz:
+	.ci/fuzz 10s
+
+frontends: web/widget/dist/widget.js web/console/dist/index.html
+
+web/widget/dist/widget.js: $(shell find web/widget -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+	cd web/widget && $(NPM_CI) && npm run build --silent
+	@touch $@
+
+web/console/dist/index.html: $(shell find web/console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+	cd web/console && $(NPM_CI) && npm run build --silent
+	@touch $@
+
+setup-run:
+	@.ci/setup run
+
+setup-test:
+	@.ci/setup test
+
+# Linters are built from source at the pinned version, once.
+$(TOOLS)/golangci-lint: .ci/golangci-lint-version
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$$(cat $<)
+	@touch $@
+
+$(TOOLS)/govulncheck: .ci/govulncheck-version
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$$(cat $<)
+	@touch $@
+
+clean:
+	rm -rf bin web/widget/node_modules web/console/node_modules
+	find web/widget/dist web/console/dist -mindepth 1 -not -name .keep -delete
