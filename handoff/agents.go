@@ -159,7 +159,7 @@ func (d *Desk) Assign(ctx context.Context) ([]Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, assignRound)
 	defer cancel()
 	token := chat.NewToken()
-	won, err := d.redis.SetNX(ctx, assigningKey, token, assignRound).Result() //nolint:staticcheck // the plain form also works on every supported server
+	won, err := d.redis.SetNX(ctx, assigningKey, token, assignRound).Result()
 	if err != nil {
 		return nil, failed("assign", err)
 	}

@@ -79,7 +79,7 @@ type Desk struct {
 
 // remember is how long a handoff that is over is known, so that a late
 // repetition of its enqueue does nothing.
-const remember = 15 * time.Minute
+const remember = 2 * time.Minute
 
 // New makes a desk. It does not touch Redis.
 func New(o Options) (*Desk, error) {

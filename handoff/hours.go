@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func (h *Hours) add(part string) error {
 	if first := part[0]; first < '0' || first > '9' {
 		names, rest, ok := strings.Cut(part, " ")
 		if !ok {
-			return fmt.Errorf("want days, a space and times, such as Mon-Fri 09:00-18:00")
+			return errors.New("want days, a space and times, such as Mon-Fri 09:00-18:00")
 		}
 		var err error
 		if days, err = parseDays(names); err != nil {

@@ -13,8 +13,9 @@ import (
 
 // Enqueue puts the package's conversation into its group's queue and returns
 // its position, 1 being next. A second call with the same conversation and
-// generation, or an older one, changes nothing; the position is then the
-// present one, or 0 when the conversation is held or that handoff is over. A
+// generation, or an older one, changes nothing, but that a higher priority
+// moves it up; the position is then the present one, or 0 when the conversation
+// is held or that handoff is over. A
 // newer generation replaces what was there, whoever held it, in every group.
 // An unknown group is the first one. A full queue still takes it: see Long.
 func (d *Desk) Enqueue(ctx context.Context, p Package) (int, error) {

@@ -28,11 +28,20 @@ end
 local handoff = tonumber(redis.call('HGET', KEYS[2], 'handoff') or '-1')
 local over = redis.call('HEXISTS', KEYS[2], 'over') == 1
 if handoff >= tonumber(ARGV[2]) and not (over and ARGV[7] == '1') then
-  local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
-  if rank then
-    return rank + 1
+  local waits = redis.call('ZSCORE', KEYS[1], ARGV[1])
+  if not waits then
+    return 0
   end
-  return 0
+  local known = tonumber(redis.call('HGET', KEYS[2], 'place') or '0')
+  if handoff == tonumber(ARGV[2]) and tonumber(ARGV[3]) < known then
+    -- The same handoff with a higher priority: it moves up, never down.
+    redis.call('HSET', KEYS[2], 'place', ARGV[3], 'front', ARGV[4], 'package', ARGV[5], 'avoid', ARGV[6])
+    if tonumber(ARGV[3]) < tonumber(waits) then
+      redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+    end
+    redis.call('PUBLISH', ARGV[8], ARGV[9])
+  end
+  return redis.call('ZRANK', KEYS[1], ARGV[1]) + 1
 end
 if handoff < tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[2], 'handoff', ARGV[2])
