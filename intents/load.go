@@ -1,0 +1,402 @@
+package intents
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"wensheng/nlp"
+)
+
+const (
+	topicsDir    = "topics"
+	signalsFile  = "signals.yaml"
+	builtinsFile = "builtins.yaml"
+	phrasesFile  = "phrases.yaml"
+	wordsFile    = "words.txt"
+
+	minPhrasings = 8
+	maxPhrasings = 500
+	maxTopics    = 10000
+	maxPhrasing  = 200  // runes
+	maxAnswer    = 2000 // runes
+	maxSMS       = 140  // runes: two segments
+	maxWeChat    = 600  // bytes
+)
+
+// Load reads a knowledge base and everything that is wrong with it. The Base is
+// nil when any problem is not a warning.
+func Load(fsys fs.FS) (*Base, []Problem) {
+	return load(fsys)
+}
+
+// Check returns every problem of the knowledge base, and, where facts or groups
+// is not nil, warnings for what config lacks (see CheckFacts, CheckGroups).
+func Check(fsys fs.FS, facts map[string]string, groups []string) []Problem {
+	b, problems := Load(fsys)
+	if b == nil {
+		return problems
+	}
+	if facts != nil {
+		problems = append(problems, b.CheckFacts(facts)...)
+	}
+	if groups != nil {
+		problems = append(problems, b.CheckGroups(groups)...)
+	}
+	return problems
+}
+
+// loader is one run of Load.
+type loader struct {
+	report
+	fsys fs.FS
+	base *Base
+	hash []byte
+
+	seen map[string]seen // folded phrasing → where it stands
+}
+
+type seen struct {
+	topic string
+	at    position
+}
+
+func load(fsys fs.FS) (*Base, []Problem) {
+	l := &loader{
+		fsys: fsys,
+		base: &Base{index: map[string]int{}, phrases: map[string]phrase{}, facts: map[string]texts{}, uses: map[string][]position{}},
+		seen: map[string]seen{},
+	}
+	l.loadPhrases()
+	l.loadSignals()
+	l.loadBuiltins()
+	l.loadWords()
+	l.loadTopics()
+	problems := l.sorted()
+	if l.failed() {
+		return nil, problems
+	}
+	sum := sha256.Sum256(l.hash)
+	l.base.Version = hex.EncodeToString(sum[:6])
+	return l.base, problems
+}
+
+// read returns the file's text and counts it into the version. A file the
+// directory lacks is taken from the embedded base.
+func (l *loader) read(name string) ([]byte, bool) {
+	fsys := l.fsys
+	if _, err := fs.Stat(fsys, name); errors.Is(err, fs.ErrNotExist) {
+		fsys = Embedded()
+	}
+	text, ok := readFile(&l.report, fsys, name)
+	l.count(name, text)
+	return text, ok
+}
+
+func (l *loader) count(name string, text []byte) {
+	sum := sha256.Sum256(text)
+	l.hash = append(l.hash, name...)
+	l.hash = append(l.hash, 0)
+	l.hash = append(l.hash, sum[:]...)
+}
+
+var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{1,63}$`)
+
+func (l *loader) id(d doc, what string) string {
+	id := d.text("id")
+	if !idPattern.MatchString(id) {
+		l.errorf(d.at, "%s: id %q must be 2 to 64 small letters, digits and _, beginning with a letter", what, id)
+		return ""
+	}
+	return id
+}
+
+func (l *loader) oneOf(d doc, what, def string, allowed ...string) string {
+	v := d.text(what)
+	if v == "" {
+		return def
+	}
+	if !slices.Contains(allowed, v) {
+		l.errorf(d.at, "%s %q is not one of %s", what, v, strings.Join(allowed, ", "))
+	}
+	return v
+}
+
+func (l *loader) texts(lines []line) []string {
+	out := make([]string, len(lines))
+	for i, x := range lines {
+		out[i] = x.text
+		if utf8.RuneCountInString(x.text) > maxPhrasing {
+			l.errorf(x.at, "is longer than %d characters", maxPhrasing)
+		}
+	}
+	return out
+}
+
+// placeholders checks that text asks only for facts and vars, and remembers
+// which facts are used.
+func (l *loader) placeholders(text string, at position, vars []string) {
+	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
+		switch name := m[1]; {
+		case slices.Contains(Facts(), name):
+			l.base.uses[name] = append(l.base.uses[name], at)
+		case slices.Contains(vars, name):
+		default:
+			l.errorf(at, "unknown placeholder {{%s}}; known are %s", name, strings.Join(append(Facts(), vars...), ", "))
+		}
+	}
+	rest := placeholder.ReplaceAllString(text, "")
+	if strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
+		l.errorf(at, "a placeholder is not closed: write {{name}}")
+	}
+}
+
+func (l *loader) loadTopics() {
+	var files []string
+	err := fs.WalkDir(l.fsys, topicsDir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			l.errorf(position{file: name}, "cannot read: %s", plain(err))
+			return nil
+		}
+		base := path.Base(name)
+		switch {
+		case d.IsDir():
+			if name != topicsDir && strings.HasPrefix(base, ".") {
+				return fs.SkipDir
+			}
+		case strings.HasPrefix(base, "."), strings.HasSuffix(base, "~"): // editors' files
+		case strings.HasSuffix(base, ".yaml"), strings.HasSuffix(base, ".yml"):
+			files = append(files, name)
+		default:
+			l.warnf(position{file: name}, "is not a .yaml file and is not read")
+		}
+		return nil
+	})
+	if err != nil {
+		l.errorf(position{file: topicsDir}, "cannot read: %s", plain(err))
+	}
+	if len(files) > maxFiles {
+		l.errorf(position{file: topicsDir}, "holds %d files; the limit is %d", len(files), maxFiles)
+		return
+	}
+	for _, name := range files {
+		text, ok := readFile(&l.report, l.fsys, name)
+		l.count(name, text)
+		if !ok {
+			continue
+		}
+		if root, ok := parse(&l.report, name, text); ok {
+			l.topicFile(root)
+		}
+	}
+	if len(l.base.Topics) == 0 && !l.failed() {
+		l.errorf(position{file: topicsDir}, "there is no topic; put at least one file with topics here")
+	}
+	for i := range l.base.Topics {
+		t := &l.base.Topics[i]
+		for _, f := range t.FollowUps {
+			switch _, ok := l.base.index[f]; {
+			case f == t.ID:
+				l.errorf(position{t.File, t.Line}, "topic %s: follows up on itself", t.ID)
+			case !ok:
+				l.warnf(position{t.File, t.Line}, "topic %s: follow-up %q does not exist", t.ID, f)
+			}
+		}
+	}
+}
+
+func (l *loader) topicFile(root doc) {
+	top := root.fields("category", "topics")
+	if top == nil {
+		return
+	}
+	category := top["category"].text("category")
+	if category == "" {
+		l.errorf(root.at, "category is missing")
+	}
+	list, ok := top["topics"]
+	if !ok {
+		l.errorf(root.at, "topics is missing")
+		return
+	}
+	for _, d := range list.items("topics") {
+		if len(l.base.Topics) >= maxTopics {
+			l.errorf(d.at, "there are more than %d topics", maxTopics)
+			return
+		}
+		l.topic(d, category)
+	}
+}
+
+func (l *loader) topic(d doc, category string) {
+	f := d.fields("id", "title", "kind", "phrasings", "answer", "answers", "follow_ups", "group", "priority", "source")
+	if f == nil {
+		return
+	}
+	id := f["id"]
+	if id.node == nil {
+		l.errorf(d.at, "topic: id is missing")
+		return
+	}
+	t := Topic{ID: l.id(id, "topic"), Title: f["title"].text("title"), Category: category, File: d.at.file, Line: d.at.line}
+	if t.ID == "" {
+		return
+	}
+	if i, twice := l.base.index[t.ID]; twice {
+		o := l.base.Topics[i]
+		l.errorf(d.at, "topic %s: the id is taken at %s:%d", t.ID, o.File, o.Line)
+		return
+	}
+	if t.Title == "" {
+		l.errorf(d.at, "topic %s: title is missing", t.ID)
+	}
+	t.Kind = l.oneOf(f["kind"], "kind", KindAnswer, KindAnswer, KindHandoff, KindComplaint, KindUrgent)
+	t.Priority = l.oneOf(f["priority"], "priority", "", "P0", "P1", "P2")
+	t.Source = f["source"].text("source")
+	if g, ok := f["group"]; ok {
+		t.Group = l.id(g, "group")
+	}
+	for _, x := range f["follow_ups"].lines("follow_ups") {
+		t.FollowUps = append(t.FollowUps, x.text)
+	}
+
+	phrasings := f["phrasings"].lines("phrasings")
+	t.Phrasings = l.texts(phrasings)
+	if n := len(phrasings); n == 0 {
+		l.errorf(d.at, "topic %s: phrasings are missing", t.ID)
+	} else if n < minPhrasings {
+		l.warnf(d.at, "topic %s: %d phrasings; at least %d are needed to be understood well", t.ID, n, minPhrasings)
+	} else if n > maxPhrasings {
+		l.errorf(d.at, "topic %s: %d phrasings; the limit is %d", t.ID, n, maxPhrasings)
+	}
+	for _, p := range phrasings {
+		key := fold(p.text)
+		if key == "" {
+			l.errorf(p.at, "topic %s: phrasing %q says nothing", t.ID, p.text)
+			continue
+		}
+		if o, twice := l.seen[key]; twice {
+			l.errorf(p.at, "topic %s: phrasing %q stands already at %s:%d (topic %s)", t.ID, p.text, o.at.file, o.at.line, o.topic)
+			continue
+		}
+		l.seen[key] = seen{t.ID, p.at}
+		l.private(p.text, p.at)
+	}
+
+	answer, ok := f["answer"]
+	if t.Answer = answer.text("answer"); t.Answer == "" {
+		l.errorf(d.at, "topic %s: answer is missing", t.ID)
+	} else if ok {
+		l.answer(&t, t.Answer, answer.at, maxAnswer)
+	}
+	if a, ok := f["answers"]; ok {
+		t.Answers = map[string]string{}
+		for ch, v := range a.fields(ChannelWeb, ChannelWeChat, ChannelSMS) {
+			s := v.text(ch)
+			if s == "" {
+				l.errorf(v.at, "topic %s: the answer for %s is empty; leave the key out to use the common answer", t.ID, ch)
+				continue
+			}
+			t.Answers[ch] = s
+			l.answer(&t, s, v.at, maxAnswer)
+			if n := utf8.RuneCountInString(s); ch == ChannelSMS && n > maxSMS {
+				l.warnf(v.at, "topic %s: the SMS answer has %d characters; more than %d is costly", t.ID, n, maxSMS)
+			}
+			if ch == ChannelWeChat && len(s) > maxWeChat {
+				l.warnf(v.at, "topic %s: the WeChat answer has %d bytes; keep it under %d", t.ID, len(s), maxWeChat)
+			}
+		}
+	}
+	l.base.index[t.ID] = len(l.base.Topics)
+	l.base.Topics = append(l.base.Topics, t)
+}
+
+// invented finds amounts, rates and delays, which belong in config or need a
+// source.
+var invented = regexp.MustCompile(`[0-9一二三四五六七八九十百千万]+(?:\.[0-9]+)?\s*(?:%|%|‰|元|块钱|万元|个?工作日|个?自然日|小时|分钟|天内|日内|倍)|百分之|日息万|年化[0-9]`)
+
+var promises = []string{"保证能", "一定能", "肯定能", "百分之百", "100%", "绝对没问题", "包过"} //nolint:gosmopolitan // words the lint looks for, not copy
+
+var private = regexp.MustCompile(`(?:^|[^0-9])(?:1[3-9][0-9]{9}|[1-9][0-9]{16}[0-9Xx]|[0-9]{16,19})(?:$|[^0-9])|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}`)
+
+func (l *loader) private(text string, at position) {
+	if private.MatchString(text) {
+		l.errorf(at, "holds what looks like personal data (a phone, identity or card number, an address); use a placeholder or leave it out")
+	}
+}
+
+func (l *loader) answer(t *Topic, text string, at position, limit int) {
+	if n := utf8.RuneCountInString(text); n > limit {
+		l.errorf(at, "topic %s: the answer has %d characters; the limit is %d", t.ID, n, limit)
+	}
+	l.placeholders(text, at, nil)
+	l.private(text, at)
+	if m := invented.FindString(text); m != "" && t.Source == "" {
+		l.warnf(at, "topic %s: the answer says %q without a source; name the law, or use a placeholder", t.ID, m)
+	}
+	for _, p := range promises {
+		if strings.Contains(text, p) {
+			l.warnf(at, "topic %s: the answer promises %q", t.ID, p)
+		}
+	}
+}
+
+// fold reduces a phrasing to what tells it from another: two that fold alike
+// are the same for a reader.
+func fold(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsNumber(c) {
+			return c
+		}
+		return -1
+	}, nlp.Normalize(s))
+}
+
+func (l *loader) loadWords() {
+	text, ok := l.read(wordsFile)
+	if !ok {
+		return
+	}
+	have := map[string]int{}
+	for i, s := range strings.Split(string(text), "\n") {
+		if s = strings.TrimSpace(s); s == "" || strings.HasPrefix(s, "#") {
+			continue
+		}
+		at := position{wordsFile, i + 1}
+		parts := strings.Fields(s)
+		if len(parts) < 1 || len(parts) > 3 {
+			l.errorf(at, "must be: word [frequency [tag]]")
+			continue
+		}
+		w := nlp.Word{Text: parts[0], Freq: 2000, Tag: "n"}
+		if len(parts) > 1 {
+			n, err := strconv.Atoi(parts[1])
+			if err != nil || n < 1 || n > 10_000_000 {
+				l.errorf(at, "frequency %q must be a number from 1 to 10000000", parts[1])
+				continue
+			}
+			w.Freq = n
+		}
+		if len(parts) > 2 {
+			w.Tag = parts[2]
+		}
+		if n := utf8.RuneCountInString(w.Text); n > 10 {
+			l.errorf(at, "%q has %d characters; a word has at most 10", w.Text, n)
+			continue
+		}
+		if o, twice := have[w.Text]; twice {
+			l.errorf(at, "%q stands already in line %d", w.Text, o)
+			continue
+		}
+		have[w.Text] = i + 1
+		l.base.words = append(l.base.words, w)
+	}
+}
