@@ -1,0 +1,289 @@
+// Package redistest starts real redis-server processes for tests: single ones
+// that can be killed, restarted and paused, a cluster of several, and a proxy
+// that loses replies. Everything ends with the test.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// startTimeout bounds how long a server may take to answer; it is a safety net,
+// not a measurement.
+const startTimeout = 30 * time.Second
+
+// Binary is the server program to use. The test is skipped, loudly, where there
+// is none, but fails in CI.
+func Binary(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if _, ci := os.LookupEnv("CI"); ci {
+		t.Fatal("neither redis-server nor valkey-server is on PATH")
+	}
+	t.Skip("SKIPPED: neither redis-server nor valkey-server is on PATH; nothing about the store is tested")
+	return ""
+}
+
+// Server is one redis-server child process. Its methods are for one goroutine,
+// clients may be used from many.
+type Server struct {
+	t       testing.TB
+	network string
+	addr    string
+	dir     string
+	args    []string
+
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// Start runs a server on a unix socket with an append-only file, fsync always.
+// Further args are redis-server's, as "--name", "value".
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	dir := shortDir(t)
+	s := &Server{t: t, network: "unix", addr: filepath.Join(dir, "r.sock"), dir: dir}
+	s.args = append([]string{
+		"--port", "0", "--unixsocket", s.addr, "--unixsocketperm", "700", "--dir", dir,
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
+	}, args...)
+	s.launch()
+	return s
+}
+
+// shortDir makes a directory whose sockets stay under the 108 bytes a path may have.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ws-")
+	if err != nil {
+		t.Fatalf("make directory: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// launch starts the process and waits until it serves.
+func (s *Server) launch() {
+	s.t.Helper()
+	cmd := exec.Command(Binary(s.t), s.args...) //nolint:noctx // lives until the cleanup ends it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatalf("start %s: %v", cmd.Path, err)
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	s.mu.Lock()
+	first := s.cmd == nil
+	s.cmd, s.done = cmd, done
+	s.mu.Unlock()
+	if first {
+		s.t.Cleanup(s.end)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	client := redis.NewClient(&redis.Options{Network: s.network, Addr: s.addr, MaxRetries: -1, PoolSize: 1, DialerRetries: 1})
+	defer func() { _ = client.Close() }()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if client.Ping(ctx).Err() == nil {
+			return
+		}
+		select {
+		case <-done:
+			s.t.Fatalf("redis-server ended at start: %s", out.String())
+		case <-ctx.Done():
+			s.t.Fatalf("redis-server does not answer: %s", out.String())
+		case <-tick.C:
+		}
+	}
+}
+
+// end is the cleanup: no process survives the test.
+func (s *Server) end() {
+	s.signal(syscall.SIGCONT)
+	s.signal(syscall.SIGKILL)
+	<-s.done
+}
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.done:
+	default:
+		_ = s.cmd.Process.Signal(sig)
+	}
+}
+
+// Network is "unix" or "tcp"; Addr the socket's path or host:port.
+func (s *Server) Network() string { return s.network }
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.addr }
+
+// URL is the server's address for redisx.Connect.
+func (s *Server) URL() string {
+	if s.network == "unix" {
+		return "unix://" + s.addr
+	}
+	return "redis://" + s.addr
+}
+
+// Dir holds everything the server writes.
+func (s *Server) Dir() string { return s.dir }
+
+// Client returns a new client as the product uses it, closed with the test.
+func (s *Server) Client() *redis.Client {
+	return NewClient(s.t, s.network, s.addr)
+}
+
+// NewClient returns a client with the product's settings, closed with the test.
+func NewClient(t testing.TB, network, addr string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{
+		Network: network, Addr: addr, MaxRetries: -1, ContextTimeoutEnabled: true, PoolSize: 64,
+		DialerRetries: 1, DialTimeout: 5 * time.Second,
+	})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Kill ends the process as kill -9 does and waits until it is gone.
+func (s *Server) Kill() {
+	s.signal(syscall.SIGKILL)
+	<-s.done
+}
+
+// Restart starts the killed server again on the same directory and address.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Kill()
+	s.launch()
+}
+
+// Pause stops the process without ending it: connections stay, no answer comes.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+// Cluster is a running Redis Cluster without replicas.
+type Cluster struct {
+	Nodes []*Server
+}
+
+// StartCluster runs n masters, which share the slots evenly.
+func StartCluster(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c := &Cluster{}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	bus := make([]int, n)
+	for i := range n {
+		port := freePort(t)
+		bus[i] = freePort(t)
+		dir := shortDir(t)
+		s := &Server{t: t, network: "tcp", addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
+		s.args = []string{
+			"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no",
+			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus[i]), "--cluster-config-file", "nodes.conf",
+			"--cluster-node-timeout", "5000",
+		}
+		s.launch()
+		c.Nodes = append(c.Nodes, s)
+	}
+	const slots = 16384
+	for i, s := range c.Nodes {
+		client := s.Client()
+		must(t, client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+		must(t, client.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", i*slots/n, (i+1)*slots/n-1).Err())
+		if i > 0 {
+			host, port, _ := net.SplitHostPort(c.Nodes[0].addr)
+			must(t, client.Do(ctx, "CLUSTER", "MEET", host, port, bus[0]).Err())
+		}
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for _, s := range c.Nodes {
+		client := s.Client()
+		for {
+			info, err := client.ClusterInfo(ctx).Result()
+			if err == nil && strings.Contains(info, "cluster_state:ok") &&
+				strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", n)) {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("the cluster does not form: %s", info)
+			case <-tick.C:
+			}
+		}
+	}
+	return c
+}
+
+// URL is the cluster's address for redisx.Connect.
+func (c *Cluster) URL() string {
+	addrs := make([]string, len(c.Nodes))
+	for i, s := range c.Nodes {
+		addrs[i] = s.addr
+	}
+	return "redis-cluster://" + strings.Join(addrs, ",")
+}
+
+// Client returns a new cluster client, closed with the test.
+func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
+	t.Helper()
+	addrs := make([]string, len(c.Nodes))
+	for i, s := range c.Nodes {
+		addrs[i] = s.addr
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: addrs, MaxRetries: -1, ContextTimeoutEnabled: true, PoolSize: 64,
+	})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// freePort asks the system for a port nobody listens on now.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	must(t, err)
+	defer func() { _ = l.Close() }()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("unexpected address %v", l.Addr())
+	}
+	return addr.Port
+}
