@@ -104,7 +104,7 @@ func (h *house) Accept(_ context.Context, in chat.Inbound) (chat.Receipt, error)
 		if id == "" || h.convs[id] != nil {
 			id = chat.NewConvID(7)
 		}
-		t = &talk{conv: chat.Conversation{ID: id, Contact: in.From, State: chat.StateBot}}
+		t = &talk{conv: chat.Conversation{ID: id, Contact: in.From, Epoch: chat.NewToken()[:8], State: chat.StateBot}}
 		h.convs[id], h.now[in.From] = t, id
 	}
 	m := t.add(chat.Message{

@@ -75,7 +75,7 @@ func TestIdentity_BringsTheVisitorBackOnAnotherDevice(t *testing.T) {
 	}
 	// The resume token is enough while the statement has run out.
 	_, w3 := s.enter(t, back(w2, 1))
-	if w3.Conv != w.Conv || w3.Epoch != w.Epoch {
+	if w3.Conv != w.Conv || w3.Epoch != w2.Epoch {
 		t.Fatalf("welcome %+v", w3)
 	}
 	// Another customer in the same browser gets nothing of it.

@@ -215,7 +215,7 @@ func New(o Options) (*Channel, error) {
 	}
 	c.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
-		ReadBufferSize:   1 << 10,
+		ReadBufferSize:   512, // frames are short; longer ones bypass it
 		WriteBufferSize:  1 << 10,
 		WriteBufferPool:  new(sync.Pool),
 		Subprotocols:     []string{Subprotocol},
