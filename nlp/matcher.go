@@ -1,0 +1,377 @@
+package nlp
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Rule is a set of wordings that mean one thing, found wherever they stand in a
+// text.
+type Rule struct {
+	// ID names the rule in a [Hit].
+	ID string
+	// Phrases are found in simplified and traditional script, spaced out,
+	// punctuated, in pinyin, and with some characters replaced by homophones
+	// (see [Matcher]).
+	Phrases []string
+	// Except are false friends: a phrase found inside, or overlapping, one of
+	// them does not count. An entry that starts with "re:" is a regular
+	// expression on the squashed text.
+	Except []string
+	// Patterns are RE2 expressions, tried on the normalised text and again on
+	// the squashed one.
+	Patterns []string
+}
+
+// Hit is one rule found in a text.
+type Hit struct {
+	Rule string `json:"rule"`
+	// Phrase is the rule's own wording or pattern that was found.
+	Phrase string `json:"phrase"`
+	// Text is what stood in the squashed text.
+	Text string `json:"text"`
+}
+
+// Matcher finds rules in texts. It works on the normalised text, not on words,
+// so that no segmenter can hide a phrase.
+//
+// A phrase of three or more Chinese characters is also found when fewer than
+// half of them are replaced by homophones (tones and zh/z, ch/c, sh/s, ing/in,
+// eng/en are not told apart), and when it is spelled in pinyin. A phrase of two
+// is found in pinyin, never by homophones: too many ordinary words sound alike.
+//
+// It is immutable and safe for concurrent use.
+type Matcher struct {
+	rules   []compiledRule
+	byRune  map[rune][]int32   // first character → phrases
+	bySound map[uint16][]int32 // first sound → phrases of three and more
+	phrases []phrase
+}
+
+type compiledRule struct {
+	id       string
+	except   []*regexp.Regexp
+	patterns []*regexp.Regexp
+}
+
+type phrase struct {
+	rule   int
+	except bool
+	text   string // as the rule has it
+	runes  []rune // squashed
+	sounds [][]uint16
+	han    int
+}
+
+// NewMatcher compiles rules. It names the rule whose phrase is empty once
+// squashed or whose pattern does not compile.
+func NewMatcher(rules []Rule) (*Matcher, error) {
+	m := &Matcher{byRune: map[rune][]int32{}, bySound: map[uint16][]int32{}}
+	var errs []error
+	for i, r := range rules {
+		c := compiledRule{id: r.ID}
+		for _, p := range r.Phrases {
+			if err := m.add(i, p, false); err != nil {
+				errs = append(errs, fmt.Errorf("rule %s: %w", r.ID, err))
+			}
+		}
+		for _, p := range r.Except {
+			if expr, ok := strings.CutPrefix(p, "re:"); ok {
+				re, err := regexp.Compile(expr)
+				if err != nil {
+					errs = append(errs, fmt.Errorf("rule %s: except %q: %w", r.ID, p, err))
+					continue
+				}
+				c.except = append(c.except, re)
+				continue
+			}
+			if err := m.add(i, p, true); err != nil {
+				errs = append(errs, fmt.Errorf("rule %s: except: %w", r.ID, err))
+			}
+		}
+		for _, p := range r.Patterns {
+			re, err := regexp.Compile(p)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("rule %s: pattern %q: %w", r.ID, p, err))
+				continue
+			}
+			c.patterns = append(c.patterns, re)
+		}
+		m.rules = append(m.rules, c)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return m, nil
+}
+
+var errEmptyPhrase = errors.New("nothing is left of the phrase once punctuation is dropped")
+
+func (m *Matcher) add(rule int, text string, except bool) error {
+	sq := strings.ReplaceAll(Squash(Normalize(text)), " ", "")
+	if sq == "" {
+		return fmt.Errorf("%w: %q", errEmptyPhrase, text)
+	}
+	snd := pronunciations()
+	p := phrase{rule: rule, except: except, text: text, runes: []rune(sq)}
+	p.sounds = make([][]uint16, len(p.runes))
+	for i, r := range p.runes {
+		if isHan(r) {
+			p.sounds[i] = snd.of(r)
+			p.han++
+		}
+	}
+	id := int32(len(m.phrases)) //nolint:gosec // bounded by the knowledge base
+	m.phrases = append(m.phrases, p)
+	m.byRune[p.runes[0]] = append(m.byRune[p.runes[0]], id)
+	for _, s := range p.sounds[0] {
+		m.bySound[s] = append(m.bySound[s], id)
+	}
+	return nil
+}
+
+// Match finds the rules in a text as it was written. Each rule is reported once,
+// by its longest wording, in the order the rules were given.
+func (m *Matcher) Match(raw string) []Hit {
+	return m.MatchNorm(Normalize(raw))
+}
+
+// MatchNorm is Match for a text that is already normalised.
+func (m *Matcher) MatchNorm(norm string) []Hit {
+	t := newRuleText(norm)
+	var spans []span
+	for i := range t.runes {
+		spans = m.at(t, i, spans)
+	}
+	return m.patternHits(norm, t.text, m.settle(t, spans))
+}
+
+type span struct {
+	phrase     int32
+	start, end int
+}
+
+// at finds the phrases that start at one character.
+func (m *Matcher) at(t *ruleText, i int, spans []span) []span {
+	r := t.runes[i]
+	try := func(ids []int32) {
+		for _, id := range ids {
+			if end, ok := t.matches(&m.phrases[id], i); ok {
+				spans = append(spans, span{id, i, end})
+			}
+		}
+	}
+	try(m.byRune[r])
+	for _, s := range t.sounds[i] {
+		for _, id := range m.bySound[s] {
+			if m.phrases[id].runes[0] != r { // those are done
+				try([]int32{id})
+			}
+		}
+	}
+	if isLatin(r) && t.border[i] {
+		snd := pronunciations()
+		for l := 1; l <= maxSyllable && i+l <= len(t.runes) && t.letters(i, l); l++ {
+			if id, ok := snd.raw[string(t.runes[i:i+l])]; ok && t.border[i+l] {
+				try(m.bySound[id])
+			}
+		}
+	}
+	return spans
+}
+
+// settle drops what overlaps a false friend and keeps one hit a rule.
+func (m *Matcher) settle(t *ruleText, spans []span) map[int]Hit {
+	found, excluded := map[int][]span{}, map[int][]span{}
+	for _, s := range spans {
+		if p := &m.phrases[s.phrase]; p.except {
+			excluded[p.rule] = append(excluded[p.rule], s)
+		} else {
+			found[p.rule] = append(found[p.rule], s)
+		}
+	}
+	best := map[int]Hit{}
+	for rule, hits := range found {
+		bad := append(excluded[rule], exceptSpans(t.text, m.rules[rule].except)...)
+		longest := 0
+		for _, s := range hits {
+			p := &m.phrases[s.phrase]
+			if len(p.runes) <= longest || overlaps(s, bad) {
+				continue
+			}
+			longest = len(p.runes)
+			best[rule] = Hit{Rule: m.rules[rule].id, Phrase: p.text, Text: string(t.runes[s.start:s.end])}
+		}
+	}
+	return best
+}
+
+func overlaps(s span, others []span) bool {
+	for _, o := range others {
+		if s.start < o.end && o.start < s.end {
+			return true
+		}
+	}
+	return false
+}
+
+// exceptSpans returns where expressions match, in characters.
+func exceptSpans(text string, res []*regexp.Regexp) []span {
+	var out []span
+	for _, re := range res {
+		for _, loc := range re.FindAllStringIndex(text, 16) {
+			out = append(out, span{
+				start: utf8.RuneCountInString(text[:loc[0]]),
+				end:   utf8.RuneCountInString(text[:loc[1]]),
+			})
+		}
+	}
+	return out
+}
+
+func (m *Matcher) patternHits(norm, sq string, best map[int]Hit) []Hit {
+	var hits []Hit
+	for i := range m.rules {
+		if h, ok := best[i]; ok {
+			hits = append(hits, h)
+			continue
+		}
+		if h, ok := m.rules[i].pattern(norm, sq); ok {
+			hits = append(hits, h)
+		}
+	}
+	return hits
+}
+
+func (c *compiledRule) pattern(norm, sq string) (Hit, bool) {
+	for _, re := range c.patterns {
+		for _, text := range [2]string{norm, sq} {
+			loc := re.FindStringIndex(text)
+			if loc == nil || c.excepted(text, loc) {
+				continue
+			}
+			return Hit{Rule: c.id, Phrase: re.String(), Text: text[loc[0]:loc[1]]}, true
+		}
+	}
+	return Hit{}, false
+}
+
+func (c *compiledRule) excepted(text string, loc []int) bool {
+	for _, ex := range c.except {
+		for _, e := range ex.FindAllStringIndex(text, 16) {
+			if loc[0] < e[1] && e[0] < loc[1] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ruleText is a squashed text with what the comparison needs of it.
+type ruleText struct {
+	text   string
+	runes  []rune
+	sounds [][]uint16
+	// gap[i] says that something was dropped before character i.
+	gap []bool
+	// border[i] says that pinyin may be cut before character i.
+	border []bool
+}
+
+func newRuleText(norm string) *ruleText {
+	snd := pronunciations()
+	t := &ruleText{}
+	t.runes, t.gap = squash(norm)
+	t.text = string(t.runes)
+	t.sounds = make([][]uint16, len(t.runes))
+	t.border = make([]bool, len(t.runes)+1)
+	for i := 0; i < len(t.runes); {
+		if !isLatin(t.runes[i]) {
+			t.sounds[i] = snd.of(t.runes[i])
+			i++
+			continue
+		}
+		j := i
+		for j < len(t.runes) && isLatin(t.runes[j]) {
+			j++
+		}
+		for k, ok := range snd.syllables(string(t.runes[i:j])) {
+			t.border[i+k] = t.border[i+k] || ok
+		}
+		i = j
+	}
+	return t
+}
+
+func (t *ruleText) letters(i, n int) bool {
+	return isLatin(t.runes[i+n-1])
+}
+
+// matches reports whether a phrase starts at character i, and where it ends.
+func (t *ruleText) matches(p *phrase, i int) (end int, ok bool) {
+	start, exact, spelled := i, 0, 0
+	for k, want := range p.runes {
+		if i >= len(t.runes) {
+			return 0, false
+		}
+		got := t.runes[i]
+		switch {
+		case got == want:
+			if p.sounds[k] != nil {
+				exact++
+			}
+			i++
+		case p.sounds[k] == nil:
+			return 0, false
+		case isLatin(got):
+			n := t.spelled(p.sounds[k], i)
+			if n == 0 {
+				return 0, false
+			}
+			spelled++
+			i += n
+		case p.han >= 3 && sharesID(t.sounds[i], p.sounds[k]):
+			i++
+		default:
+			return 0, false
+		}
+	}
+	if !t.edge(p.runes[0], start) || !t.edge(p.runes[len(p.runes)-1], i) {
+		return 0, false
+	}
+	if p.han < 2 && spelled > 0 {
+		return 0, false
+	}
+	return i, 2*(exact+spelled) >= p.han
+}
+
+// spelled returns how many letters at i spell one of the sounds, 0 for none.
+func (t *ruleText) spelled(ids []uint16, i int) int {
+	if !t.border[i] {
+		return 0
+	}
+	snd, best := pronunciations(), 0
+	for _, id := range ids {
+		for _, p := range snd.spell[id] {
+			n := len(p)
+			if n > best && i+n <= len(t.runes) && t.border[i+n] && string(t.runes[i:i+n]) == p {
+				best = n
+			}
+		}
+	}
+	return best
+}
+
+// edge reports whether a phrase that begins or ends with a letter or digit at
+// border i of the text does so where a word or number does: "12378" is not
+// found in "1123785", nor "agent" in "reagent".
+func (t *ruleText) edge(r rune, i int) bool {
+	if i == 0 || i == len(t.runes) || t.gap[i] {
+		return true
+	}
+	a, b := t.runes[i-1], t.runes[i]
+	return !(isDigit(r) && isDigit(a) && isDigit(b)) && !(isLatin(r) && isLatin(a) && isLatin(b))
+}

@@ -1,0 +1,145 @@
+package nlp
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/mozillazg/go-pinyin"
+)
+
+// sounds knows how characters are read, without tones.
+type sounds struct {
+	ids   map[string]uint16   // folded syllable → id, from 1
+	raw   map[string]uint16   // spelled syllable → id of its folded form
+	chars map[rune][]uint16   // character → ids of its readings
+	spell map[uint16][]string // id → the spellings that mean it
+}
+
+// pronunciations is read-only once built (about 20 ms), so the process shares one.
+var pronunciations = sync.OnceValue(newSounds)
+
+func newSounds() *sounds {
+	s := &sounds{
+		ids:   make(map[string]uint16, 400),
+		raw:   make(map[string]uint16, 420),
+		chars: make(map[rune][]uint16, 21000),
+		spell: make(map[uint16][]string, 400),
+	}
+	args := pinyin.NewArgs()
+	args.Heteronym = true
+	for r := rune(0x4e00); r <= 0x9fff; r++ {
+		var ids []uint16
+		for _, p := range pinyin.SinglePinyin(r, args) {
+			p = strings.ReplaceAll(p, "ü", "v")
+			if !spellable(p) {
+				continue
+			}
+			id := s.learn(p)
+			if !hasID(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		s.chars[r] = ids
+	}
+	return s
+}
+
+// spellable leaves out the interjections, such as "m" and "ng", that would make
+// every run of letters look like pinyin.
+func spellable(p string) bool {
+	if p == "" || p == "ng" || p == "hng" || p == "hm" {
+		return false
+	}
+	if !strings.ContainsAny(p, "aeiouv") {
+		return false
+	}
+	for i := range len(p) {
+		if !isLatin(rune(p[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *sounds) learn(p string) uint16 {
+	f := foldSound(p)
+	id, ok := s.ids[f]
+	if !ok {
+		id = uint16(len(s.ids) + 1) //nolint:gosec // there are about 400 syllables
+		s.ids[f] = id
+	}
+	if _, ok := s.raw[p]; !ok {
+		s.raw[p] = id
+		s.spell[id] = append(s.spell[id], p)
+	}
+	return id
+}
+
+// foldSound joins what southern speakers and input methods confuse: zh z, ch c,
+// sh s, and the final n and ng after i and e.
+func foldSound(p string) string {
+	if len(p) > 1 && p[1] == 'h' {
+		p = p[:1] + p[2:]
+	}
+	if strings.HasSuffix(p, "ing") || strings.HasSuffix(p, "eng") {
+		p = p[:len(p)-1]
+	}
+	return p
+}
+
+// of returns the readings of a character; none for anything but a Chinese one.
+func (s *sounds) of(r rune) []uint16 {
+	return s.chars[r]
+}
+
+func hasID(ids []uint16, id uint16) bool {
+	for _, x := range ids {
+		if x == id {
+			return true
+		}
+	}
+	return false
+}
+
+func sharesID(a, b []uint16) bool {
+	for _, x := range a {
+		if hasID(b, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSyllable is the length of the longest spelling, zhuang.
+const maxSyllable = 6
+
+// syllables marks where a run of letters may be cut into pinyin. It returns, for
+// every border 0..len, whether a complete cut of the whole run has a border
+// there; all false when the run is not pinyin.
+func (s *sounds) syllables(run string) []bool {
+	n := len(run)
+	fwd, back := make([]bool, n+1), make([]bool, n+1)
+	fwd[0], back[n] = true, true
+	for i := range n {
+		if !fwd[i] {
+			continue
+		}
+		for l := 1; l <= maxSyllable && i+l <= n; l++ {
+			if _, ok := s.raw[run[i:i+l]]; ok {
+				fwd[i+l] = true
+			}
+		}
+	}
+	for i := n - 1; i >= 0; i-- {
+		for l := 1; l <= maxSyllable && i+l <= n; l++ {
+			if _, ok := s.raw[run[i:i+l]]; ok && back[i+l] {
+				back[i] = true
+				break
+			}
+		}
+	}
+	for i := range fwd {
+		fwd[i] = fwd[i] && back[i]
+	}
+	return fwd
+}

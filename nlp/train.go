@@ -1,0 +1,167 @@
+package nlp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// ErrNoExamples says that there was nothing to train on.
+var ErrNoExamples = errors.New("no examples to train on")
+
+// TrainOptions say how an Index is trained. The zero value is good.
+type TrainOptions struct {
+	// Seed orders the examples. The same seed and examples give the same Index.
+	Seed uint64
+	// CacheDir keeps trained models by the hash of what they were trained on;
+	// "" trains every time. A damaged or foreign file is ignored and replaced.
+	CacheDir string
+	// Progress is called after every pass, from one goroutine at a time.
+	Progress func(done, total int)
+	// Workers bounds how many models are trained at once; 0 means 2.
+	Workers int
+}
+
+// Train learns to rank the labels of the examples: a multinomial logistic
+// regression over words and character pieces, fused with the cosine to the
+// nearest wording, calibrated on held-out examples and held-out labels. An
+// example that is empty once normalised, or that repeats one of the same label,
+// is passed over. It returns [ErrNoExamples] when nothing is left, and ctx's
+// error. A cache that cannot be written is no error.
+func Train(ctx context.Context, seg *Segmenter, ex []Example, o TrainOptions) (*Index, error) {
+	ix, texts := newIndex(seg, ex)
+	if len(ix.examples) == 0 {
+		return nil, ErrNoExamples
+	}
+	key := ix.key(o.Seed)
+	if o.CacheDir != "" {
+		if m, cal, ok := loadModel(o.CacheDir, key); ok {
+			rk, _ := prepare(texts, ix.ys, len(ix.labels))
+			if m.fits(len(rk.v.names), len(ix.labels)) {
+				rk.m = m
+				ix.rk, ix.cal = rk, cal
+				return ix, nil
+			}
+		}
+	}
+	if err := ix.train(ctx, texts, o); err != nil {
+		return nil, err
+	}
+	if o.CacheDir != "" {
+		// A model that cannot be kept is trained again at the next start.
+		_ = saveModel(o.CacheDir, key, ix.rk.m, ix.cal)
+	}
+	return ix, nil
+}
+
+func (ix *Index) train(ctx context.Context, texts []featureText, o TrainOptions) error {
+	labels := len(ix.labels)
+	fs := folds(ix.ys, labels, o.Seed^hash64("folds"))
+	progress := progressOf(o.Progress, epochs*(1+len(fs)))
+	samples := make([][]sample, len(fs))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, workers(o.Workers)))
+	g.Go(func() error {
+		rk, err := trainRanker(gctx, texts, ix.ys, labels, o.Seed, progress)
+		ix.rk = rk
+		return err
+	})
+	for i, f := range fs {
+		g.Go(func() error {
+			s, err := asked(gctx, f, texts, ix.ys, labels, progress)
+			samples[i] = s
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	var all []sample
+	for _, s := range samples {
+		all = append(all, s...)
+	}
+	ix.cal = calibrate(all)
+	return nil
+}
+
+func workers(n int) int {
+	if n > 0 {
+		return n
+	}
+	return 2
+}
+
+// progressOf counts passes over all models.
+func progressOf(report func(done, total int), total int) func() {
+	if report == nil {
+		return func() {}
+	}
+	var mu sync.Mutex
+	var done atomic.Int64
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		report(int(done.Add(1)), total)
+	}
+}
+
+// newIndex prepares everything that needs no training.
+func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
+	ix := &Index{seg: seg, exact: map[string][]int32{}}
+	ids := map[string]int32{}
+	for _, e := range ex {
+		ids[e.Label] = 0
+	}
+	for l := range ids {
+		ix.labels = append(ix.labels, l)
+	}
+	sort.Strings(ix.labels)
+	for i, l := range ix.labels {
+		ids[l] = int32(i) //nolint:gosec // bounded by the examples given
+	}
+	ix.denials = make([]denial, len(ix.labels))
+	seen := map[Example]struct{}{}
+	var texts []featureText
+	for _, e := range ex {
+		norm := Normalize(e.Text)
+		k := Example{norm, e.Label}
+		if _, dup := seen[k]; dup || norm == "" {
+			continue
+		}
+		seen[k] = struct{}{}
+		f := extract(seg, norm)
+		if len(f.names) == 0 {
+			continue
+		}
+		y := ids[e.Label]
+		ix.examples = append(ix.examples, e)
+		ix.ys = append(ix.ys, y)
+		ix.texts = append(ix.texts, norm)
+		texts = append(texts, f)
+		ix.denials[y] |= words().denial(norm)
+		if key := exactKey(norm); !contains(ix.exact[key], y) {
+			ix.exact[key] = append(ix.exact[key], y)
+		}
+	}
+	return ix, texts
+}
+
+// modelVersion changes whenever features, training or the file change.
+const modelVersion = 1
+
+// key names what a model was trained on.
+func (ix *Index) key(seed uint64) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %d %s\n", modelVersion, seed, ix.seg.Fingerprint())
+	for i, e := range ix.texts {
+		fmt.Fprintf(h, "%q %q\n", e, ix.labels[ix.ys[i]])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
