@@ -189,8 +189,8 @@ type site struct {
 
 const origin = "https://shop.example"
 
-func start(t testing.TB, change ...func(*web.Options)) *site {
-	t.Helper()
+func start(tb testing.TB, change ...func(*web.Options)) *site {
+	tb.Helper()
 	h := newHouse()
 	o := web.Options{
 		Accounts: []web.Account{{ID: "web", AllowedOrigins: []string{origin}, IdentityKey: "a key of the host page"}},
@@ -203,16 +203,16 @@ func start(t testing.TB, change ...func(*web.Options)) *site {
 	}
 	ch, err := web.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	srv := httptest.NewServer(ch.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- ch.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 		srv.Close()
 	})
@@ -221,7 +221,7 @@ func start(t testing.TB, change ...func(*web.Options)) *site {
 
 // page is a browser's side of a socket.
 type page struct {
-	t  testing.TB
+	tb testing.TB
 	ws *websocket.Conn
 }
 
@@ -247,22 +247,22 @@ func (s *site) url() string {
 	return "ws" + strings.TrimPrefix(s.srv.URL, "http") + "/channels/web/web/ws"
 }
 
-func (s *site) dial(t testing.TB) *page {
-	t.Helper()
+func (s *site) dial(tb testing.TB) *page {
+	tb.Helper()
 	d := websocket.Dialer{Subprotocols: []string{web.Subprotocol}, HandshakeTimeout: 10 * time.Second}
-	ws, resp, err := d.DialContext(t.Context(), s.url(), http.Header{"Origin": {origin}})
+	ws, resp, err := d.DialContext(tb.Context(), s.url(), http.Header{"Origin": {origin}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	t.Cleanup(func() { _ = ws.Close() })
-	return &page{t: t, ws: ws}
+	tb.Cleanup(func() { _ = ws.Close() })
+	return &page{tb: tb, ws: ws}
 }
 
 // enter dials and says hello.
-func (s *site) enter(t testing.TB, hello map[string]any) (*page, frame) {
-	t.Helper()
-	p := s.dial(t)
+func (s *site) enter(tb testing.TB, hello map[string]any) (*page, frame) {
+	tb.Helper()
+	p := s.dial(tb)
 	if hello == nil {
 		hello = map[string]any{}
 	}
@@ -276,14 +276,14 @@ func back(w frame, seq int64) map[string]any {
 }
 
 func (p *page) send(v any) {
-	p.t.Helper()
+	p.tb.Helper()
 	if err := p.ws.WriteJSON(v); err != nil {
-		p.t.Fatal(err)
+		p.tb.Fatal(err)
 	}
 }
 
 func (p *page) say(cid, text string) {
-	p.t.Helper()
+	p.tb.Helper()
 	p.send(map[string]any{"t": "msg", "cid": cid, "text": text})
 }
 
@@ -299,20 +299,20 @@ func (p *page) recv() (frame, error) {
 
 // want reads the next frame and checks its kind.
 func (p *page) want(kind string) frame {
-	p.t.Helper()
+	p.tb.Helper()
 	f, err := p.recv()
 	if err != nil {
-		p.t.Fatalf("waiting for %s: %v", kind, err)
+		p.tb.Fatalf("waiting for %s: %v", kind, err)
 	}
 	if f.T != kind {
-		p.t.Fatalf("got frame %+v, want %s", f, kind)
+		p.tb.Fatalf("got frame %+v, want %s", f, kind)
 	}
 	return f
 }
 
 // wantClose reads until the server closes and checks the code.
 func (p *page) wantClose(code int) {
-	p.t.Helper()
+	p.tb.Helper()
 	for {
 		_, err := p.recv()
 		if err == nil {
@@ -320,7 +320,7 @@ func (p *page) wantClose(code int) {
 		}
 		var ce *websocket.CloseError
 		if !errors.As(err, &ce) || ce.Code != code {
-			p.t.Fatalf("closed with %v, want code %d", err, code)
+			p.tb.Fatalf("closed with %v, want code %d", err, code)
 		}
 		return
 	}

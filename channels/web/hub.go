@@ -262,5 +262,5 @@ func (c *Channel) Run(ctx context.Context) error {
 // jittered is between d and four thirds of it, so that sockets opened together
 // do not stay together.
 func jittered(d time.Duration) time.Duration {
-	return d + rand.N(d/3+1) //nolint:gosec // jitter is no secret
+	return d + rand.N(d/3+1)
 }

@@ -51,7 +51,7 @@ type visit struct {
 }
 
 func (k *conn) storeContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(k.ch.base, k.ch.o.Timing.Store)
+	return context.WithTimeout(k.ch.base, k.ch.o.Timing.Store) //nolint:gosec // the caller cancels
 }
 
 // takeFrame answers one frame of the visitor.

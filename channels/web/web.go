@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -271,7 +272,7 @@ func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusUpgradeRequired, "upgrade_required", "This address speaks WebSocket only.")
 		return
 	}
-	if offered := websocket.Subprotocols(r); len(offered) > 0 && !contains(offered, Subprotocol) {
+	if offered := websocket.Subprotocols(r); len(offered) > 0 && !slices.Contains(offered, Subprotocol) {
 		problem(w, http.StatusBadRequest, "subprotocol_unknown", "The only subprotocol here is "+Subprotocol+".")
 		return
 	}
@@ -328,15 +329,6 @@ func normalOrigin(s string) (string, bool) {
 		host = strings.TrimSuffix(host, ":80")
 	}
 	return scheme + "://" + host, true
-}
-
-func contains(list []string, want string) bool {
-	for _, s := range list {
-		if s == want {
-			return true
-		}
-	}
-	return false
 }
 
 func peerIP(r *http.Request) string {
