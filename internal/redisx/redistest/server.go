@@ -6,6 +6,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -103,12 +104,10 @@ func (s *Server) launch() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	client := redis.NewClient(&redis.Options{Network: s.network, Addr: s.addr, MaxRetries: -1, PoolSize: 1, DialerRetries: 1})
-	defer func() { _ = client.Close() }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if client.Ping(ctx).Err() == nil {
+		if s.pong(ctx) {
 			return
 		}
 		select {
@@ -119,6 +118,22 @@ func (s *Server) launch() {
 		case <-tick.C:
 		}
 	}
+}
+
+// pong asks once. A go-redis client would pause for a second after a failed dial.
+func (s *Server) pong(ctx context.Context) bool {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, s.network, s.addr)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return false
+	}
+	answer := make([]byte, len("+PONG"))
+	_, err = io.ReadFull(conn, answer)
+	return err == nil && string(answer) == "+PONG"
 }
 
 // end is the cleanup: no process survives the test.

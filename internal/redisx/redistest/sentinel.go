@@ -1,0 +1,37 @@
+package redistest
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// Sentinel is one master watched by one sentinel, which calls it "main".
+type Sentinel struct {
+	Master   *Server
+	sentinel *Server
+}
+
+// StartSentinel runs both.
+func StartSentinel(t testing.TB) *Sentinel {
+	t.Helper()
+	start := func(args ...string) *Server {
+		port := strconv.Itoa(freePort(t))
+		dir := shortDir(t)
+		s := &Server{t: t, network: "tcp", addr: net.JoinHostPort("127.0.0.1", port), dir: dir}
+		s.args = append(args, "--port", port, "--bind", "127.0.0.1", "--dir", dir)
+		s.launch()
+		return s
+	}
+	master := start("--save", "")
+	host, port, err := net.SplitHostPort(master.addr)
+	must(t, err)
+	config := filepath.Join(shortDir(t), "sentinel.conf")
+	must(t, os.WriteFile(config, []byte("sentinel monitor main "+host+" "+port+" 1\n"), 0o600))
+	return &Sentinel{Master: master, sentinel: start(config, "--sentinel")}
+}
+
+// URL is the pair's address for redisx.Connect.
+func (s *Sentinel) URL() string { return "redis-sentinel://" + s.sentinel.addr + "/main" }
