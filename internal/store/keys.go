@@ -11,7 +11,7 @@ import (
 // cluster slot. lua/lib.lua builds the same names from the tag.
 //
 //	{s7}:a:<hmac of the address>     the address's newest conversation id
-//	{s7}:d:<hmac of the provider id> "conv|seq|vseq|message id", for DedupeTTL
+//	{s7}:d:<hmac of a provider's id>  "conv|seq|vseq|message id", for DedupeTTL
 //	{s7}:c:<conv>                    hash: state, counters, lease, sealed blobs
 //	{s7}:t:<conv>                    list of entries; index is Seq - 1
 //	{s7}:del:<conv>                  hash: message id → delivery, sealed note
@@ -50,9 +50,10 @@ func shardOf(addressHash string) int {
 	return int(h.Sum32() % chat.Shards)
 }
 
-// dedupeHash is the provider's message id in keys.
-func (s *Store) dedupeHash(account chat.AccountID, providerID string) string {
-	return s.sealer.HMAC("dedupe", string(account)+"\x00"+providerID)
+// dedupeHash is the provider's message id in keys. The address is part of it: a
+// visitor chooses his own ids, and must not meet another's message by one.
+func (s *Store) dedupeHash(a chat.Address, providerID string) string {
+	return s.sealer.HMAC("dedupe", string(a.Account)+"\x00"+a.ID+"\x00"+providerID)
 }
 
 // writtenID is under which a message of Write is known. Two agents may use the

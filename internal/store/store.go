@@ -190,7 +190,7 @@ func (s *Store) Accept(ctx context.Context, in chat.Inbound) (chat.Accepted, err
 	}
 	token, until := chat.NewToken(), now.Add(s.turnLease)
 	keys := []string{
-		key(shard, kindDedupe, s.dedupeHash(in.From.Account, in.ProviderID)),
+		key(shard, kindDedupe, s.dedupeHash(in.From, in.ProviderID)),
 		key(shard, kindAddress, address),
 	}
 	r, err := s.run(ctx, s.scripts.accept, shard, keys,

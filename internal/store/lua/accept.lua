@@ -45,8 +45,8 @@ elseif ARGV[21] ~= '1' and (c.st == 'closed' or c.st == 'on_hold') then
   local event, to = 'resume', 'serving'
   if c.st == 'closed' then
     event, to = 'reopen', 'bot'
-    unexpire(c)
     redis.call('HSET', key('c', conv), 'grp', '', 'pri', '', 'agt', '', 'lea', '')
+    unexpire(c)
   end
   move(c, to)
   append(c, ARGV[14], '1', 'x', event .. '|' .. ARGV[1])

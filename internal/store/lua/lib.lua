@@ -12,7 +12,9 @@
 --
 -- The same text runs on redis-server and on miniredis: no cjson, only integers
 -- go from arithmetic into a command, errors are codes in the reply. A verb
--- checks everything before its first write, so that it applies whole or not at all.
+-- checks everything before its first write, so that it applies whole or not at
+-- all. A server out of memory refuses a script only at its first write, and only
+-- if that write may need memory: so HSET comes before ZREM and PERSIST.
 --
 -- Kinds: a address -> conversation; d dedupe; c conversation; t transcript;
 -- del deliveries; e effects; cid ids of written messages; ready due ms per
@@ -115,9 +117,9 @@ end
 
 -- move records a transition; the caller appends its message.
 local function move(c, to)
+  redis.call('HSET', key('c', c.id), 'st', to, 'chg', int(now))
   if c.st ~= to then redis.call('ZREM', key('st', c.st), c.id) end
   redis.call('ZADD', key('st', to), int(now), c.id)
-  redis.call('HSET', key('c', c.id), 'st', to, 'chg', int(now))
   c.st = to
 end
 

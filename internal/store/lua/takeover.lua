@@ -18,9 +18,10 @@ if mine then redis.call('HSET', KEYS[1], 'tok', c.tok, 'til', int(c.til)) end
 local claimed = {}
 local effects = redis.call('HGETALL', key('e', c.id))
 for i = 1, #effects, 2 do
-  local due, rest = string.match(effects[i + 1], '^(%d+)(|.*)$')
-  if num(due) <= now then
-    local value = ARGV[7] .. rest
+  local due, begun, token, rest = string.match(effects[i + 1], '^(%d+)|(%d+)|([^|]*)(|.*)$')
+  -- A repeated call whose reply was lost finds its own token and claims the same.
+  if num(due) <= now or token == ARGV[5] then
+    local value = ARGV[7] .. '|' .. begun .. '|' .. ARGV[5] .. rest
     redis.call('HSET', key('e', c.id), effects[i], value)
     claimed[#claimed + 1] = effects[i]
     claimed[#claimed + 1] = value
