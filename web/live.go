@@ -452,7 +452,6 @@ func (c *liveConn) rights(ctx context.Context) int {
 	return 0
 }
 
-
 // read takes the console's frames: {"t":"watch","convs":[…]} replaces what it
 // watches besides what it holds.
 func (c *liveConn) read() {

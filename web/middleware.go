@@ -1,14 +1,13 @@
 package web
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
-
-	"bufio"
 
 	"github.com/labstack/echo/v4"
 

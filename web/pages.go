@@ -50,11 +50,11 @@ func (s *Server) pageRoutes(e *echo.Echo) error {
 	e.GET("/demo", s.getDemo(page), s.secured(cspDemo))
 	e.GET("/widget.js", s.getWidget, middleware.Gzip())
 
-	console := e.Group("/console", s.secured(cspConsole), middleware.Gzip())
-	console.GET("", func(c echo.Context) error {
+	console := []echo.MiddlewareFunc{s.secured(cspConsole), middleware.Gzip()}
+	e.GET("/console", func(c echo.Context) error {
 		return c.Redirect(http.StatusFound, "/console/") //nolint:wrapcheck // the caller hung up
-	})
-	console.GET("/*", s.getConsole)
+	}, console...)
+	e.GET("/console/*", s.getConsole, console...)
 	return nil
 }
 

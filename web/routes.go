@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (s *Server) routes() error {
 	e.Use(named, s.secured(cspAPI))
 	s.echo = e
 
-	s.apiRoutes(e.Group("/api/v1", noStore))
+	s.apiRoutes(e.Group("/api/v1"))
 	if err := s.pageRoutes(e); err != nil {
 		return err
 	}
@@ -58,44 +59,53 @@ func (s *Server) split(site http.Handler) http.Handler {
 
 func (s *Server) apiRoutes(api *echo.Group) {
 	api.GET("/openapi.yaml", s.getOpenAPI)
-	limited := []echo.MiddlewareFunc{middleware.BodyLimit(apiBody), jsonOnly, within(15 * time.Second)}
+	limited := []echo.MiddlewareFunc{noStore, middleware.BodyLimit(apiBody), jsonOnly, within(15 * time.Second)}
 	api.POST("/login", s.postLogin, limited...)
 	// The ticket is the right; a browser's WebSocket can send no header.
-	api.GET("/ws", s.getLive)
+	api.GET("/ws", s.getLive, noStore)
 
-	in := api.Group("", append(limited, s.authenticate)...)
-	staff := allow(chat.RoleUserAgent, chat.RoleUserSupervisor, chat.RoleUserAdmin)
-	reader := allow(chat.RoleUserAgent, chat.RoleUserSupervisor, chat.RoleUserCompliance, chat.RoleUserAdmin)
+	// in registers what needs a session, and one of the roles if any are named.
+	// (A group with middleware would answer 404 for a wrong method.)
+	in := func(method, path string, h echo.HandlerFunc, roles ...chat.UserRole) {
+		mw := append(slices.Clone(limited), s.authenticate)
+		if len(roles) > 0 {
+			mw = append(mw, allow(roles...))
+		}
+		api.Add(method, path, h, mw...)
+	}
+	staff := []chat.UserRole{chat.RoleUserAgent, chat.RoleUserSupervisor, chat.RoleUserAdmin}
+	readers := append(slices.Clone(staff), chat.RoleUserCompliance)
+	const get, post, put, patch = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch
 
-	in.POST("/logout", s.postLogout)
-	in.GET("/me", s.getMe)
-	in.PUT("/me/presence", s.putPresence, staff)
-	in.PUT("/me/password", s.putPassword)
+	in(post, "/logout", s.postLogout)
+	in(get, "/me", s.getMe)
+	in(put, "/me/presence", s.putPresence, staff...)
+	in(put, "/me/password", s.putPassword)
 
-	in.GET("/queue", s.getQueue, staff)
-	in.POST("/queue/claim", s.postClaim, staff)
-	in.GET("/leases", s.getLeases, staff)
-	in.POST("/leases/renew", s.postRenew, staff)
+	in(get, "/queue", s.getQueue, staff...)
+	in(post, "/queue/claim", s.postClaim, staff...)
+	in(get, "/leases", s.getLeases, staff...)
+	in(post, "/leases/renew", s.postRenew, staff...)
 
-	in.GET("/conversations", s.listConversations, allow(chat.RoleUserSupervisor, chat.RoleUserCompliance, chat.RoleUserAdmin))
-	in.GET("/conversations/:id", s.getConversation, reader)
-	in.POST("/conversations/:id/messages", s.postMessage, staff)
-	in.POST("/conversations/:id/notes", s.postNote, staff)
-	in.POST("/conversations/:id/release", s.act("release", s.release), staff)
-	in.POST("/conversations/:id/transfer", s.act("transfer", s.transfer), staff)
-	in.POST("/conversations/:id/hold", s.act("hold", s.hold), staff)
-	in.POST("/conversations/:id/close", s.act("close", s.closeConv), staff)
-	in.POST("/conversations/:id/typing", s.postTyping, staff)
-	in.POST("/conversations/:id/reveal", s.postReveal, reader)
+	in(get, "/conversations", s.listConversations, chat.RoleUserSupervisor, chat.RoleUserCompliance, chat.RoleUserAdmin)
+	in(get, "/conversations/:id", s.getConversation, readers...)
+	in(post, "/conversations/:id/messages", s.postMessage, staff...)
+	in(post, "/conversations/:id/notes", s.postNote, staff...)
+	in(post, "/conversations/:id/release", s.act("release", s.release), staff...)
+	in(post, "/conversations/:id/transfer", s.act("transfer", s.transfer), staff...)
+	in(post, "/conversations/:id/hold", s.act("hold", s.hold), staff...)
+	in(post, "/conversations/:id/close", s.act("close", s.closeConv), staff...)
+	in(post, "/conversations/:id/typing", s.postTyping, staff...)
+	in(post, "/conversations/:id/reveal", s.postReveal, readers...)
 
-	in.POST("/ws/ticket", s.postTicket)
-	in.GET("/agents", s.getAgents, reader)
-	in.GET("/groups", s.getGroups)
+	in(post, "/ws/ticket", s.postTicket)
+	in(get, "/agents", s.getAgents, readers...)
+	in(get, "/groups", s.getGroups)
 
-	in.GET("/users", s.getUsers, allow(chat.RoleUserAdmin, chat.RoleUserSupervisor))
-	in.POST("/users", s.postUser, allow(chat.RoleUserAdmin))
-	in.PATCH("/users/:id", s.patchUser, allow(chat.RoleUserAdmin))
-	in.GET("/audit", s.getAudit, allow(chat.RoleUserCompliance, chat.RoleUserAdmin))
+	in(get, "/users", s.getUsers, chat.RoleUserAdmin, chat.RoleUserSupervisor)
+	in(post, "/users", s.postUser, chat.RoleUserAdmin)
+	in(patch, "/users/:id", s.patchUser, chat.RoleUserAdmin)
+	in(get, "/audit", s.getAudit, chat.RoleUserCompliance, chat.RoleUserAdmin)
 }
 
 // Routes lists "METHOD /path" of everything registered, for the test that

@@ -208,4 +208,3 @@ func (s *Server) getGroups(c echo.Context) error {
 	}
 	return reply(c, http.StatusOK, map[string]any{"items": out})
 }
-

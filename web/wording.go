@@ -84,15 +84,17 @@ func compile(patterns []string) ([]*regexp.Regexp, error) {
 }
 
 // squash brings spelling tricks to one form: full width, case, and anything
-// put between the characters. Sentence ends become one dot, because a pattern
-// must not reach over them.
+// put between the characters. Commas and sentence ends become "," and ".",
+// because a pattern must not reach over them.
 func squash(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKC.String(strings.ToLower(s)) {
 		switch {
 		case unicode.IsLetter(r) || unicode.IsDigit(r):
 			b.WriteRune(unicode.ToLower(r))
-		case r == '\u3002' || r == '!' || r == '?' || r == ';' || r == '\n':
+		case r == ',' || r == '\u3001': // NFKC has made the full-width one this
+			b.WriteByte(',')
+		case r == '.' || r == '\u3002' || r == '!' || r == '?' || r == ';' || r == '\n':
 			b.WriteByte('.')
 		}
 	}
@@ -121,10 +123,11 @@ func (w *wording) check(text string) *wordingHit {
 
 func (r *wordingRule) match(n string) string {
 	for _, re := range r.except {
-		n = re.ReplaceAllString(n, ".")
+		n = re.ReplaceAllString(n, "|")
 	}
+	joined := strings.NewReplacer(",", "", ".", "").Replace(n)
 	for _, p := range r.phrases {
-		if strings.Contains(n, p) {
+		if strings.Contains(joined, p) {
 			return p
 		}
 	}
