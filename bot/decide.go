@@ -1,0 +1,495 @@
+package bot
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"wensheng/intents"
+	"wensheng/internal/chat"
+	"wensheng/nlp"
+)
+
+// The ids of the options the bot itself offers. A Topic's is its id behind
+// topicOption.
+const (
+	OptionHuman     = "human"
+	OptionNone      = "none"
+	OptionComplaint = "complaint"
+	topicOption     = "topic:"
+)
+
+// The built-in intents that decide here.
+const (
+	human      = "human"
+	complaint  = "complaint"
+	optout     = "optout"
+	secret     = "secret"
+	thirdParty = "third_party"
+	override   = "override"
+	insult     = "insult"
+	empty      = "empty"
+	confirm    = "confirm"
+)
+
+// How patient the bot is: the second miss in a row, the third Clarify in a row
+// and the second insult in a row go to people.
+const (
+	missLimit   = 2
+	unsureLimit = 3
+	insultLimit = 2
+)
+
+// turn is the work on one message.
+type turn struct {
+	e    *Engine
+	in   Input
+	mem  Memory
+	norm string
+	hits []nlp.Hit
+	d    Decision
+}
+
+// Decide takes one message through rules, offered options and the ranker. It is
+// pure: the same memory and input give the same Decision. It is safe for
+// concurrent use.
+func (e *Engine) Decide(mem Memory, in Input) Decision {
+	t := &turn{e: e, in: in, mem: mem.clone()}
+	t.d.Evidence.Knowledge = e.base.Version
+	t.mem.Turns++
+	switch {
+	case in.Kind == chat.KindEvent:
+		if !t.event() {
+			t.d.Memory, t.d.Lang = t.mem, t.lang()
+			return t.d
+		}
+	case in.Pick != "":
+		t.pick(in.Pick)
+	case isMedia(in.Kind) && (strings.TrimSpace(in.Text) == "" || in.Kind == chat.KindLocation):
+		t.media()
+	}
+	if t.d.Action == "" {
+		t.text()
+	}
+	return t.done()
+}
+
+func isMedia(k chat.Kind) bool {
+	switch k {
+	case chat.KindImage, chat.KindVoice, chat.KindVideo, chat.KindLocation, chat.KindLink:
+		return true
+	default:
+		return false
+	}
+}
+
+func (m Memory) clone() Memory {
+	m.Answered = slices.Clone(m.Answered)
+	m.Offered = slices.Clone(m.Offered)
+	m.Signals = slices.Clone(m.Signals)
+	m.Entities = slices.Clone(m.Entities)
+	return m
+}
+
+// text is the order of DESIGN §7: rules, what was offered, the ranker.
+func (t *turn) text() {
+	raw := t.in.Text
+	t.norm = nlp.Normalize(raw)
+	t.mem.Lang = language(raw, t.norm, t.mem.Lang)
+	t.hits = t.e.rules.Match(raw)
+	t.facts(raw)
+	signals := t.e.found(t.hits)
+	for _, s := range signals {
+		t.d.Signals = append(t.d.Signals, s.ID)
+		if !slices.Contains(t.mem.Signals, s.ID) {
+			t.mem.Signals = append(t.mem.Signals, s.ID)
+		}
+	}
+	leaked := nlp.HasSecret(raw) || t.has(secret)
+	switch {
+	case len(signals) > 0:
+		t.signal(signals)
+	case t.has(complaint):
+		t.complaint("")
+	case t.has(human):
+		t.human()
+	case t.has(optout) && (t.in.Channel == intents.ChannelSMS || t.in.Channel == ""):
+		t.say(Answer, optout, optout)
+	case leaked:
+		t.say(Refuse, secret, "secret")
+		leaked = false
+	case t.has(thirdParty):
+		t.say(Refuse, thirdParty, "third_party")
+	case t.has(override):
+		t.say(Refuse, override, "override")
+	case t.offered():
+	case t.smallTalk():
+	default:
+		t.rank()
+	}
+	if leaked {
+		// Whatever else was decided, the warning about the secret is given.
+		t.d.Reply += "\n" + t.say1("refuse_secret")
+		t.d.Plain = false
+	}
+}
+
+func (t *turn) has(builtin string) bool {
+	return slices.ContainsFunc(t.hits, func(h nlp.Hit) bool { return h.Rule == builtinLabel+builtin })
+}
+
+func (t *turn) lang() string {
+	if t.mem.Lang == "" {
+		return intents.LangHans
+	}
+	return t.mem.Lang
+}
+
+func (t *turn) say1(id string) string { return t.e.Say(id, t.lang(), nil) }
+
+// say ends the turn with a built-in intent's sentence.
+func (t *turn) say(a Action, builtin, because string) {
+	id := t.e.builtins[builtin].Reply
+	if id == "" {
+		id = builtin
+	}
+	t.d.Action, t.d.Intent, t.d.Confidence = a, builtin, 1
+	t.d.Reply = t.say1(id)
+	t.because(because)
+	t.settle()
+}
+
+func (t *turn) because(word string) {
+	if t.d.Evidence.Because == "" {
+		t.d.Evidence.Because = word
+	}
+}
+
+// settle forgets what only counts in a row.
+func (t *turn) settle() {
+	t.mem.Misses, t.mem.Unsure, t.mem.Insults, t.mem.Offered = 0, 0, 0, nil
+}
+
+// signal hands over at once, with the gravest signal's fixed text.
+func (t *turn) signal(found []Signal) {
+	top := found[0]
+	t.handoff("signal:"+top.ID, top.ID, top.Group, top.Priority)
+	t.d.Reply, t.d.Plain = "", false
+	for _, s := range found {
+		// The gravest with a text of its own speaks.
+		if id := t.e.signals[s.ID].Reply; id != "" {
+			t.d.Reply = t.say1(id)
+			break
+		}
+	}
+	if t.d.Reply == "" {
+		t.d.Reply = t.say1("signal_" + top.ID)
+	}
+	if t.has(complaint) {
+		t.d.Intent, t.d.Notice = complaint, "complaint_received"
+		t.raise("P1")
+	}
+	t.because("signal")
+}
+
+// complaint registers a grievance; it is never denied or dissuaded (RULES §9.2).
+func (t *turn) complaint(topic string) {
+	group := t.e.care
+	if tp, ok := t.e.base.Topic(topic); ok && tp.Group != "" {
+		group = tp.Group
+	}
+	t.handoff(complaint, complaint, t.e.group(group), "P1")
+	t.d.Notice = "complaint_received"
+	t.d.Reply = t.say1("complaint_now")
+	t.because(complaint)
+}
+
+func (t *turn) human() {
+	t.handoff(human, human, t.e.group(""), "P2")
+	t.because(human)
+}
+
+// handoff gives the conversation to people, with the plain sentence.
+func (t *turn) handoff(reason, intent, group, priority string) {
+	t.d.Action, t.d.Reason, t.d.Intent, t.d.Confidence = Handoff, reason, intent, 1
+	t.d.Group, t.d.Priority, t.d.Notice = group, priority, "handoff_queued"
+	t.d.Reply, t.d.Plain = t.say1("handoff_now"), true
+	t.settle()
+}
+
+// raise lifts the priority, never lowers it.
+func (t *turn) raise(priority string) {
+	if priority != "" && (t.d.Priority == "" || priority < t.d.Priority) {
+		t.d.Priority = priority
+	}
+}
+
+// event handles what is not said; it reports whether the event stands for a text.
+func (t *turn) event() bool {
+	t.mem.Turns--
+	key := t.in.EventKey
+	switch strings.ToLower(t.in.Event) {
+	case "subscribe", "scan":
+		t.d.Action, t.d.Intent, t.d.Confidence = Answer, "subscribe", 1
+		t.d.Reply = t.say1("subscribe_welcome")
+		t.because("event")
+		return false
+	case "click":
+		if key == "" {
+			break
+		}
+		if _, ok := t.e.base.Topic(strings.TrimPrefix(key, topicOption)); ok || key == OptionHuman || key == OptionComplaint {
+			t.pick(key)
+			return true
+		}
+		t.in.Text = key
+		return true
+	}
+	t.d.Action, t.d.Intent, t.d.Confidence = Answer, "event", 1
+	t.because("event")
+	return false
+}
+
+// media answers a file nobody here can read; the second one goes to people.
+func (t *turn) media() {
+	switch t.in.Kind {
+	case chat.KindImage, chat.KindVoice, chat.KindVideo:
+		t.mem.Misses++
+		if t.mem.Misses >= missLimit {
+			t.handoff("media", "media", t.e.group(""), "P2")
+			t.because("media")
+			return
+		}
+		t.d.Action, t.d.Intent = Fallback, "media"
+		t.d.Reply = t.say1("media_received")
+	default:
+		t.d.Action, t.d.Intent = Fallback, "media"
+		t.d.Reply = t.say1("unsupported_kind")
+	}
+	t.offer(t.humanOption())
+	t.because("media")
+}
+
+// offered reads a message as the choice of an option under the last reply:
+// its number or its label.
+func (t *turn) offered() bool {
+	if len(t.mem.Offered) == 0 {
+		return false
+	}
+	said := nlp.Squash(t.norm)
+	for i, o := range t.mem.Offered {
+		if said == string(rune('1'+i)) || (said != "" && said == nlp.Squash(nlp.Normalize(o.Label))) {
+			t.pick(o.ID)
+			return true
+		}
+	}
+	return false
+}
+
+// pick acts on a chosen option. One that is no longer offered still works as
+// long as the knowledge base has its Topic.
+func (t *turn) pick(id string) {
+	t.because("pick")
+	switch id {
+	case OptionHuman:
+		t.human()
+		return
+	case OptionComplaint:
+		t.complaint("")
+		return
+	case OptionNone:
+		t.mem.Offered = nil
+		t.mem.Misses++
+		t.mem.Missed++
+		if t.mem.Misses >= missLimit {
+			t.handoff("declined", "none", t.e.group(""), "P2")
+			return
+		}
+		t.d.Action, t.d.Intent, t.d.Confidence = Fallback, "none", 1
+		t.d.Reply = t.say1("none_picked")
+		t.offer(t.humanOption())
+		return
+	}
+	if tp, ok := t.e.base.Topic(strings.TrimPrefix(id, topicOption)); ok {
+		t.topic(tp, 1)
+		return
+	}
+	if t.in.Text != "" {
+		t.d.Evidence.Because = ""
+		t.mem.Offered = nil
+		t.text()
+		return
+	}
+	t.d.Action, t.d.Intent = Fallback, "pick"
+	t.d.Reply = t.say1("pick_unknown")
+	t.offer(t.humanOption())
+}
+
+// smallTalk answers greetings, thanks, insults and messages without a word.
+func (t *turn) smallTalk() bool {
+	for _, b := range t.e.base.Builtins() {
+		switch b.ID {
+		case human, complaint, optout, secret, thirdParty, override:
+			continue
+		}
+		if !t.has(b.ID) {
+			continue
+		}
+		t.builtin(b.ID)
+		return true
+	}
+	if strings.TrimSpace(nlp.Squash(t.norm)) == "" {
+		t.builtin(empty)
+		return true
+	}
+	return false
+}
+
+func (t *turn) builtin(id string) {
+	switch id {
+	case human:
+		t.human()
+	case complaint:
+		t.complaint("")
+	case thirdParty, override, secret:
+		t.say(Refuse, id, id)
+	case insult:
+		n := t.mem.Insults + 1
+		if n >= insultLimit {
+			t.handoff(insult, insult, t.e.group(""), "P2")
+			t.d.Reply, t.d.Plain = t.say1("signal_emotion"), false
+			t.because(insult)
+			return
+		}
+		t.say(Answer, id, id)
+		t.mem.Insults = n
+	case confirm:
+		t.say(Answer, id, id)
+		t.d.Reply = t.say1("anything_else")
+	case empty:
+		// An empty message is not a miss, but it must not hide one either.
+		misses, unsure, offered := t.mem.Misses, t.mem.Unsure, t.mem.Offered
+		t.say(Answer, id, id)
+		t.mem.Misses, t.mem.Unsure, t.mem.Offered = misses, unsure, offered
+	default:
+		t.say(Answer, id, id)
+	}
+}
+
+// topic answers with a Topic, or hands it to people where it says so.
+func (t *turn) topic(tp *intents.Topic, p float64) {
+	reply := t.e.base.Answer(tp, t.in.Channel, t.lang(), t.e.facts)
+	switch tp.Kind {
+	case intents.KindComplaint:
+		t.complaint(tp.ID)
+		t.d.Reason, t.d.Intent = complaint, tp.ID
+		t.raise(tp.Priority)
+		t.d.Reply, t.d.Plain = reply, false
+	case intents.KindHandoff, intents.KindUrgent:
+		priority := tp.Priority
+		if priority == "" {
+			priority = "P2"
+			if tp.Kind == intents.KindUrgent {
+				priority = "P1"
+			}
+		}
+		t.handoff("topic", tp.ID, t.e.group(tp.Group), priority)
+		t.d.Reply, t.d.Plain = reply, false
+	default:
+		t.settle()
+		t.d.Action, t.d.Reply = Answer, reply
+		t.next(tp)
+	}
+	t.d.Topic, t.d.Intent, t.d.Confidence = tp.ID, tp.ID, p
+	t.mem.LastTopic = tp.ID
+	t.mem.Answered = append(t.mem.Answered, tp.ID)
+	if n := len(t.mem.Answered); n > maxRemembered {
+		t.mem.Answered = t.mem.Answered[n-maxRemembered:]
+	}
+}
+
+// maxRemembered bounds the lists in Memory.
+const maxRemembered = 10
+
+// next offers the Topics worth asking next.
+func (t *turn) next(tp *intents.Topic) {
+	var out []chat.Option
+	for _, id := range tp.FollowUps {
+		if next, ok := t.e.base.Topic(id); ok && len(out) < 3 && !slices.Contains(t.mem.Answered, id) {
+			out = append(out, t.topicOption(next))
+		}
+	}
+	t.offer(out...)
+}
+
+func (t *turn) topicOption(tp *intents.Topic) chat.Option {
+	label := tp.Title
+	if t.lang() == intents.LangHant {
+		label = nlp.Traditional(label)
+	}
+	return chat.Option{ID: topicOption + tp.ID, Label: label}
+}
+
+func (t *turn) humanOption() chat.Option {
+	return chat.Option{ID: OptionHuman, Label: t.say1("option_human")}
+}
+
+func (t *turn) offer(options ...chat.Option) {
+	t.d.Options = options
+	t.mem.Offered = slices.Clone(options)
+}
+
+// miss says honestly that there is no answer; the second in a row hands over.
+func (t *turn) miss(because string) {
+	t.mem.Misses++
+	t.mem.Missed++
+	t.because(because)
+	if t.mem.Misses >= missLimit {
+		missed := t.mem.Missed
+		t.handoff("miss", "unknown", t.e.group(""), "P2")
+		t.mem.Missed = missed
+		t.d.Confidence = 0
+		t.d.Reply, t.d.Plain = t.say1("fallback_second"), false
+		return
+	}
+	t.mem.Unsure = 0
+	t.d.Action, t.d.Intent = Fallback, "unknown"
+	t.d.Reply = t.say1("fallback")
+	t.offer(t.humanOption())
+}
+
+// language guesses what to answer in: the script of this message, else what was
+// used before.
+func language(raw, norm, before string) string {
+	han, words := 0, 0
+	for _, f := range strings.Fields(norm) {
+		if isLetters(f) {
+			words++
+		}
+	}
+	for _, r := range norm {
+		if r >= 0x3400 && r <= 0x9fff {
+			han++
+		}
+	}
+	switch {
+	case han > 0 && nlp.IsTraditional(raw):
+		return intents.LangHant
+	case han >= 4 && before != intents.LangHant:
+		return intents.LangHans
+	case han >= 8:
+		return intents.LangHans
+	case han == 0 && words >= 2 && utf8.RuneCountInString(norm) >= 8:
+		return intents.LangEn
+	}
+	return before
+}
+
+func isLetters(s string) bool {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && r != '\'' && r != '?' && r != ',' && r != '.' && r != '!' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,189 @@
+package bot
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"wensheng/internal/chat"
+	"wensheng/nlp"
+)
+
+const (
+	// rankDepth is how many labels the ranker is asked for.
+	rankDepth = 12
+	// explained is how many the evidence names.
+	explained = 5
+	// offeredTopics is how many a Clarify offers at most.
+	offeredTopics = 3
+	// minMargin is how far the first must be ahead to be answered.
+	minMargin = 0.1
+	// minOffer is the least probability, beside Low, to be offered at all.
+	minOffer = 0.04
+	// followUpRunes is how short a message must be to be read with the Topic
+	// before it; one with a follow-up word may be twice as long.
+	followUpRunes = 10
+	// contextShare weighs the reading with the Topic before against the one
+	// without; contextNext is added for what that Topic names as next.
+	contextShare = 0.6
+	contextNext  = 0.15
+)
+
+// rank asks the ranker and answers, clarifies or misses.
+func (t *turn) rank() {
+	r := t.e.index.Rank(t.in.Text, rankDepth)
+	if t.follows(r) {
+		r = t.inContext(r)
+	}
+	t.explain(r)
+	if len(r.Candidates) == 0 {
+		t.miss("nothing_known")
+		return
+	}
+	first := r.Candidates[0]
+	th := r.Thresholds
+	if first.P >= th.High && !r.Negated && (r.Exact || r.Margin >= minMargin) {
+		if id, ok := strings.CutPrefix(first.Label, builtinLabel); ok {
+			t.builtin(id)
+			t.d.Confidence = first.P
+			t.because("ranker")
+			return
+		}
+		if tp, ok := t.e.base.Topic(first.Label); ok {
+			if r.Exact {
+				t.because("exact")
+			}
+			t.because("ranker")
+			t.topic(tp, first.P)
+			return
+		}
+	}
+	if first.P >= th.Low {
+		if t.clarify(r) {
+			return
+		}
+	}
+	t.d.Confidence = first.P
+	t.miss("below_low")
+}
+
+// clarify offers the likeliest Topics; false when there is none to offer.
+func (t *turn) clarify(r nlp.Ranking) bool {
+	var out []chat.Option
+	for _, c := range r.Candidates {
+		if len(out) == offeredTopics || c.P < minOffer {
+			break
+		}
+		if tp, ok := t.e.base.Topic(c.Label); ok {
+			out = append(out, t.topicOption(tp))
+		}
+	}
+	if len(out) == 0 {
+		return false
+	}
+	t.mem.Unsure++
+	if t.mem.Unsure >= unsureLimit {
+		t.handoff("miss", "unknown", t.e.group(""), "P2")
+		t.because("unsure")
+		t.d.Confidence = r.Candidates[0].P
+		t.d.Reply, t.d.Plain = t.say1("fallback_second"), false
+		return true
+	}
+	out = append(out,
+		chat.Option{ID: OptionNone, Label: t.say1("option_none")},
+		t.humanOption())
+	t.offer(out...)
+	t.d.Action, t.d.Intent, t.d.Confidence = Clarify, "unclear", r.Candidates[0].P
+	t.d.Reply = t.say1("clarify")
+	if r.Negated {
+		t.because("negated")
+	}
+	t.because("between")
+	return true
+}
+
+// follows reports whether a message only makes sense with the Topic before it.
+func (t *turn) follows(r nlp.Ranking) bool {
+	if t.mem.LastTopic == "" || r.Exact {
+		return false
+	}
+	n := utf8.RuneCountInString(t.norm)
+	if marked(t.norm, t.e.markers) {
+		return n <= 2*followUpRunes
+	}
+	return n <= followUpRunes && (len(r.Candidates) == 0 || r.Candidates[0].P < r.Thresholds.High)
+}
+
+func marked(norm string, markers []string) bool {
+	return slices.ContainsFunc(markers, func(m string) bool { return strings.HasPrefix(norm, m) })
+}
+
+// inContext reads a follow-up together with the Topic before it.
+func (t *turn) inContext(alone nlp.Ranking) nlp.Ranking {
+	last, ok := t.e.base.Topic(t.mem.LastTopic)
+	if !ok {
+		return alone
+	}
+	both := t.e.index.Rank(last.Title+" "+t.in.Text, rankDepth)
+	scores := map[string]float64{}
+	parts := map[string]nlp.Candidate{}
+	for _, c := range both.Candidates {
+		// The Topic's own title pulls towards itself, which says nothing.
+		if c.Label == last.ID {
+			continue
+		}
+		parts[c.Label] = c
+		scores[c.Label] += contextShare * c.P
+	}
+	for _, c := range alone.Candidates {
+		parts[c.Label] = c
+		scores[c.Label] += (1 - contextShare/2) * c.P
+	}
+	for _, id := range last.FollowUps {
+		if s := scores[id]; s > minOffer {
+			scores[id] += contextNext
+		}
+	}
+	out := alone
+	out.Candidates = make([]nlp.Candidate, 0, len(parts))
+	for label, c := range parts {
+		c.P = min(scores[label], 0.97)
+		out.Candidates = append(out.Candidates, c)
+	}
+	slices.SortStableFunc(out.Candidates, func(a, b nlp.Candidate) int {
+		switch {
+		case a.P > b.P:
+			return -1
+		case a.P < b.P:
+			return 1
+		}
+		return strings.Compare(a.Label, b.Label)
+	})
+	if len(out.Candidates) > rankDepth {
+		out.Candidates = out.Candidates[:rankDepth]
+	}
+	if len(out.Candidates) > 1 {
+		out.Margin = out.Candidates[0].P - out.Candidates[1].P
+	}
+	t.d.Evidence.Context = last.ID
+	return out
+}
+
+func (t *turn) explain(r nlp.Ranking) {
+	ev := &t.d.Evidence
+	ev.Margin, ev.Coverage, ev.Negated, ev.Exact = r.Margin, r.Coverage, r.Negated, r.Exact
+	th := r.Thresholds
+	ev.Thresholds = &th
+	ev.Tokens = r.Tokens
+	for i, c := range r.Candidates {
+		if i == 0 {
+			ev.Features, ev.Nearest = c.Features, c.Nearest
+		}
+		if i < explained {
+			ev.Top = append(ev.Top, Scored{Topic: c.Label, P: c.P, Model: c.Model, Cosine: c.Cosine})
+		}
+		if tp, ok := t.e.base.Topic(c.Label); ok && len(t.d.Candidates) < explained {
+			t.d.Candidates = append(t.d.Candidates, Candidate{Topic: tp.ID, Title: tp.Title, Confidence: c.P})
+		}
+	}
+}
