@@ -16,7 +16,7 @@ type Hours struct {
 	week [7][]span
 }
 
-// span is [from, to) in minutes since midnight, 0 ≤ from < to ≤ 1440.
+// span is [from, to) in minutes since noon, 0 ≤ from < to ≤ 1440.
 type span struct{ from, to int }
 
 const dayMinutes = 24 * 60
@@ -188,10 +188,10 @@ func (h *Hours) Next(t time.Time) time.Time {
 	local := t.In(h.loc)
 	year, month, day := local.Date()
 	for ahead := range 9 { // a week, and one more when today's opening does not exist
-		midnight := time.Date(year, month, day+ahead, 12, 0, 0, 0, h.loc)
+		noon := time.Date(year, month, day+ahead, 12, 0, 0, 0, h.loc)
 		var best time.Time
-		for _, s := range h.week[midnight.Weekday()] {
-			start := opening(midnight, s, h.loc)
+		for _, s := range h.week[noon.Weekday()] {
+			start := opening(noon, s, h.loc)
 			if start.IsZero() || start.Before(t) {
 				continue
 			}
