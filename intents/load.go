@@ -207,7 +207,7 @@ func (l *loader) loadTopics() {
 			case f == t.ID:
 				l.errorf(position{t.File, t.Line}, "topic %s: follows up on itself", t.ID)
 			case !ok:
-				l.warnf(position{t.File, t.Line}, "topic %s: follow-up %q does not exist", t.ID, f)
+				l.errorf(position{t.File, t.Line}, "topic %s: follow-up %q does not exist", t.ID, f)
 			}
 		}
 	}
@@ -323,7 +323,7 @@ func (l *loader) topic(d doc, category string) {
 // source.
 var invented = regexp.MustCompile(`[0-9一二三四五六七八九十百千万]+(?:\.[0-9]+)?\s*(?:%|%|‰|元|块钱|万元|个?工作日|个?自然日|小时|分钟|天内|日内|倍)|百分之|日息万|年化[0-9]`)
 
-var promises = []string{"保证能", "一定能", "肯定能", "百分之百", "100%", "绝对没问题", "包过"} //nolint:gosmopolitan // words the lint looks for, not copy
+var promises = []string{"保证能", "一定能", "肯定能", "百分之百", "100%", "绝对没问题"} //nolint:gosmopolitan // words the lint looks for, not copy
 
 var private = regexp.MustCompile(`(?:^|[^0-9])(?:1[3-9][0-9]{9}|[1-9][0-9]{16}[0-9Xx]|[0-9]{16,19})(?:$|[^0-9])|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}`)
 

@@ -43,13 +43,32 @@ func (l *loader) rule(id string, f map[string]doc) (nlp.Rule, []string) {
 	questions := l.texts(f["questions"].lines("questions"))
 	r.Except = append(r.Except, questions...)
 	for _, p := range f["patterns"].lines("patterns") {
-		if _, err := regexp.Compile(p.text); err != nil {
-			l.errorf(p.at, "%s: pattern: %v", id, err)
-			continue
-		}
 		r.Patterns = append(r.Patterns, p.text)
+		l.compiles(nlp.Rule{ID: id, Patterns: []string{p.text}}, p.at)
+	}
+	for _, key := range []string{"phrases", "except", "questions"} {
+		have := map[string]bool{}
+		for _, p := range f[key].lines(key) {
+			if have[p.text] {
+				l.errorf(p.at, "%s: %q is given twice", id, p.text)
+			}
+			have[p.text] = true
+			if key == "phrases" {
+				l.compiles(nlp.Rule{ID: id, Phrases: []string{p.text}}, p.at)
+			} else {
+				l.compiles(nlp.Rule{ID: id, Except: []string{p.text}}, p.at)
+			}
+		}
 	}
 	return r, questions
+}
+
+// compiles reports what the matcher says against a rule of one entry, so that
+// the problem has the entry's line.
+func (l *loader) compiles(r nlp.Rule, at position) {
+	if _, err := nlp.NewMatcher([]nlp.Rule{r}); err != nil {
+		l.errorf(at, "%s", err)
+	}
 }
 
 func (l *loader) loadSignals() {

@@ -68,12 +68,15 @@ func (r *report) failed() bool {
 
 // sorted returns the problems by file and line.
 func (r *report) sorted() []Problem {
-	sort.SliceStable(r.problems, func(i, j int) bool {
+	sort.Slice(r.problems, func(i, j int) bool {
 		a, b := r.problems[i], r.problems[j]
 		if a.File != b.File {
 			return a.File < b.File
 		}
-		return a.Line < b.Line
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Msg < b.Msg
 	})
 	return r.problems
 }
