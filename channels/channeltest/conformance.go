@@ -169,9 +169,11 @@ func ackAfterStore(t *testing.T, h Harness) {
 		a, err := h.Deliver(t.Context(), Delivery{ID: "1002", Text: "hello"})
 		done <- result{a, err}
 	}()
+	deadline, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	select {
 	case <-h.Sink.Entered():
-	case <-time.After(10 * time.Second):
+	case <-deadline.Done():
 		t.Fatal("the sink was not called")
 	}
 	select {

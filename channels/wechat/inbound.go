@@ -19,6 +19,7 @@ const (
 	maxProviderID = 64               // bytes; a longer MsgId is hashed
 	maxKey        = 512              // bytes of an EventKey: a menu key, a scene, an address
 	maxAhead      = 5 * time.Minute  // how far a CreateTime may lie in the future
+	maxBehind     = 10 * time.Minute // and in the past: the vendor gives up after four deliveries
 	locationEvery = 10 * time.Minute // one reported position in this time is kept
 )
 
@@ -153,10 +154,11 @@ func digest(prefix, s string) string {
 	return prefix + hex.EncodeToString(h[:16])
 }
 
-// sentAt reads CreateTime, in seconds; a missing or senseless one is now.
+// sentAt reads CreateTime, in seconds; a missing or senseless one is now, or
+// the conversation would look idle.
 func sentAt(s string, now time.Time) time.Time {
 	sec, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || sec <= 0 || sec > now.Add(maxAhead).Unix() {
+	if err != nil || sec < now.Add(-maxBehind).Unix() || sec > now.Add(maxAhead).Unix() {
 		return now
 	}
 	return time.Unix(sec, 0)

@@ -146,7 +146,7 @@ type expiring struct {
 // be nil for time.Now.
 func NewMemoryTokens(clock func() time.Time) TokenStore {
 	if clock == nil {
-		clock = time.Now
+		clock = time.Now //nolint:forbidigo // the default clock
 	}
 	return &memoryTokens{clock: clock, tokens: map[string]expiring{}}
 }

@@ -119,7 +119,7 @@ func New(o Options) (*Channel, error) {
 		return nil, errors.New("wechat: no sink")
 	}
 	if o.Clock == nil {
-		o.Clock = time.Now
+		o.Clock = time.Now //nolint:forbidigo // the default clock
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
