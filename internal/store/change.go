@@ -160,8 +160,7 @@ func (s *Store) sealRaw(raw []byte) []byte {
 // applies completes a transition's refusal with the event, which the script
 // does not repeat.
 func applies(err error, event chat.Event) error {
-	var refused *chat.TransitionError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*chat.TransitionError](err); ok {
 		refused.Event = event
 	}
 	return err

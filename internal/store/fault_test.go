@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,20 +26,20 @@ import (
 )
 
 // story uses every verb once or more, in an order that lets each change something.
-func story(t testing.TB, e *env, who chat.Address) chat.ConvID {
-	t.Helper()
-	ctx := t.Context()
+func story(tb testing.TB, e *env, who chat.Address) chat.ConvID {
+	tb.Helper()
+	ctx := tb.Context()
 	check := func(err error) {
-		t.Helper()
+		tb.Helper()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	a := e.accept(t, text(who, "p1", "one"))
-	e.accept(t, text(who, "p2", "two"))
+	a := e.accept(tb, text(who, "p1", "one"))
+	e.accept(tb, text(who, "p2", "two"))
 	c := answer(a.Turn, "re one")
 	c.Memory = []byte(`{"m":1}`)
-	_, next := e.commit(t, a.Turn, c)
+	_, next := e.commit(tb, a.Turn, c)
 	check(e.Abandon(ctx, next))
 	turn, _, err := e.TakeOver(ctx, a.Conv)
 	check(err)
@@ -47,40 +48,40 @@ func story(t testing.TB, e *env, who chat.Address) chat.ConvID {
 	c = answer(turn, "wait")
 	c.Event, c.Group, c.Priority, c.Handoff = chat.EventHandoff, "kf", "P1", []byte(`{"h":1}`)
 	c.Effects = append(c.Effects, chat.Effect{ID: "enqueue:1", Kind: chat.EffectEnqueue, Generation: 1, Group: "kf"})
-	stored, _ := e.commit(t, turn, c)
+	stored, _ := e.commit(tb, turn, c)
 	e.clock.Add(20 * time.Second)
 	_, effects, err := e.TakeOver(ctx, a.Conv)
 	check(err)
 	if len(effects) == 0 {
-		t.Error("no effect was due")
+		tb.Error("no effect was due")
 	}
 	before, err := e.Begin(ctx, a.Conv, "enqueue:1")
 	if err != nil || before != 0 {
-		t.Errorf("begin: %d, %v", before, err)
+		tb.Errorf("begin: %d, %v", before, err)
 	}
 	check(e.Retry(ctx, a.Conv, "enqueue:1", e.clock.Now().Add(time.Minute), false))
 	check(e.Done(ctx, a.Conv, "enqueue:1"))
 	check(e.SetDelivery(ctx, a.Conv, stored[0].ID, chat.DeliveryFailed, "blocked", c.Effects[0].ID))
-	e.write(t, a.Conv, chat.Fence{}, chat.Commit{
+	e.write(tb, a.Conv, chat.Fence{}, chat.Commit{
 		Event: chat.EventClaim, Generation: 2, Agent: "u1", Lease: "lease1",
 		Append: []chat.Message{{Role: chat.RoleSystem, Kind: chat.KindEvent, Event: "claim", Hidden: true}},
 	})
-	e.write(t, a.Conv, chat.Fence{Lease: "lease1"}, chat.Commit{
+	e.write(tb, a.Conv, chat.Fence{Lease: "lease1"}, chat.Commit{
 		Append: []chat.Message{{Role: chat.RoleAgent, Kind: chat.KindText, Text: "hi", ClientID: "c1"}},
 	})
 	check(e.Read(ctx, a.Conv, 3))
-	e.write(t, a.Conv, chat.Fence{Lease: "lease1"}, chat.Commit{
+	e.write(tb, a.Conv, chat.Fence{Lease: "lease1"}, chat.Commit{
 		Event: chat.EventClose, Score: 5,
 		Append: []chat.Message{{Role: chat.RoleSystem, Kind: chat.KindEvent, Event: "close", Hidden: true}},
 	})
 	if _, err := e.Current(ctx, who); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 	want := []string{
 		"contact one", "contact two", "bot re one pending", "bot wait failed",
 		"system claim", "agent hi", "system close",
 	}
-	same(t, "transcript", e.said(t, a.Conv), want)
+	same(tb, "transcript", e.said(tb, a.Conv), want)
 	check(e.Expire(ctx, a.Conv, time.Hour))
 	return a.Conv
 }
@@ -90,10 +91,10 @@ var random = regexp.MustCompile(`\b(m[0-9a-z]{24}|c[0-9a-z]{26}|[0-9a-z]{32})\b`
 
 // dump is everything in Redis, readable and comparable between servers: ids and
 // tokens are numbered in order of appearance, sealed values are opened.
-func dump(t testing.TB, c redis.UniversalClient) string {
-	t.Helper()
-	ctx := t.Context()
-	sealer := newSealer(t)
+func dump(tb testing.TB, c redis.UniversalClient) string {
+	tb.Helper()
+	ctx := tb.Context()
+	sealer := newSealer(tb)
 	open := func(s string) string {
 		if plain, err := sealer.Open([]byte(s)); err == nil {
 			return string(plain)
@@ -111,7 +112,7 @@ func dump(t testing.TB, c redis.UniversalClient) string {
 	}
 	keys, err := c.Keys(ctx, "*").Result()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var lines []string
 	for _, k := range keys {
@@ -162,7 +163,7 @@ func dump(t testing.TB, c redis.UniversalClient) string {
 		}
 	}
 	var out []string
-	for _, l := range strings.Split(number(strings.Join(lines, "\n\n")), "\n\n") {
+	for l := range strings.SplitSeq(number(strings.Join(lines, "\n\n")), "\n\n") {
 		part := strings.Split(l, "\n")
 		slices.Sort(part[1:])
 		out = append(out, strings.Join(part, "\n"))
@@ -304,24 +305,24 @@ func TestStore_SaysUnavailableAndLeavesNothingHalfDone(t *testing.T) {
 	t.Parallel()
 	who := chat.Address{Account: "mp", ID: "somebody"}
 	refused := map[string]struct {
-		args         []string
-		break_, mend func(t *testing.T, s *redistest.Server)
+		args          []string
+		breakIt, mend func(t *testing.T, s *redistest.Server)
 	}{
 		"read-only": {
-			break_: func(t *testing.T, s *redistest.Server) { t.Helper(); replicaOf(t, s, "127.0.0.1", "1") },
-			mend:   func(t *testing.T, s *redistest.Server) { t.Helper(); replicaOf(t, s, "NO", "ONE") },
+			breakIt: func(t *testing.T, s *redistest.Server) { t.Helper(); replicaOf(t, s, "127.0.0.1", "1") },
+			mend:    func(t *testing.T, s *redistest.Server) { t.Helper(); replicaOf(t, s, "NO", "ONE") },
 		},
 		"out of memory": {
-			break_: func(t *testing.T, s *redistest.Server) { t.Helper(); maxMemory(t, s, "1") },
-			mend:   func(t *testing.T, s *redistest.Server) { t.Helper(); maxMemory(t, s, "0") },
+			breakIt: func(t *testing.T, s *redistest.Server) { t.Helper(); maxMemory(t, s, "1") },
+			mend:    func(t *testing.T, s *redistest.Server) { t.Helper(); maxMemory(t, s, "0") },
 		},
 		"paused": {
-			break_: func(_ *testing.T, s *redistest.Server) { s.Pause() },
-			mend:   func(_ *testing.T, s *redistest.Server) { s.Resume() },
+			breakIt: func(_ *testing.T, s *redistest.Server) { s.Pause() },
+			mend:    func(_ *testing.T, s *redistest.Server) { s.Resume() },
 		},
 		"killed": {
-			break_: func(_ *testing.T, s *redistest.Server) { s.Kill() },
-			mend:   func(t *testing.T, s *redistest.Server) { t.Helper(); s.Restart() },
+			breakIt: func(_ *testing.T, s *redistest.Server) { s.Kill() },
+			mend:    func(t *testing.T, s *redistest.Server) { t.Helper(); s.Restart() },
 		},
 	}
 	for name, fault := range refused {
@@ -335,7 +336,7 @@ func TestStore_SaysUnavailableAndLeavesNothingHalfDone(t *testing.T) {
 			note := chat.Commit{Append: []chat.Message{{ID: chat.NewMessageID(), Role: chat.RoleSystem, Kind: chat.KindNote, Text: "note"}}}
 			before := dump(t, s.Client())
 
-			fault.break_(t, s)
+			fault.breakIt(t, s)
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			_, err := e.Accept(ctx, text(who, "p2", "two"))
@@ -368,24 +369,24 @@ func TestStore_SaysUnavailableAndLeavesNothingHalfDone(t *testing.T) {
 	}
 }
 
-func replicaOf(t testing.TB, s *redistest.Server, host, port string) {
-	t.Helper()
-	if err := s.Client().Do(t.Context(), "REPLICAOF", host, port).Err(); err != nil {
-		t.Fatal(err)
+func replicaOf(tb testing.TB, s *redistest.Server, host, port string) {
+	tb.Helper()
+	if err := s.Client().Do(tb.Context(), "REPLICAOF", host, port).Err(); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func maxMemory(t testing.TB, s *redistest.Server, n string) {
-	t.Helper()
-	if err := s.Client().ConfigSet(t.Context(), "maxmemory", n).Err(); err != nil {
-		t.Fatal(err)
+func maxMemory(tb testing.TB, s *redistest.Server, n string) {
+	tb.Helper()
+	if err := s.Client().ConfigSet(tb.Context(), "maxmemory", n).Err(); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // waitWritable polls until the server takes writes again.
-func waitWritable(t testing.TB, c redis.UniversalClient) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+func waitWritable(tb testing.TB, c redis.UniversalClient) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -393,7 +394,7 @@ func waitWritable(t testing.TB, c redis.UniversalClient) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatal("the server does not come back")
+			tb.Fatal("the server does not come back")
 		}
 	}
 }
@@ -475,7 +476,7 @@ func TestStore_LeavesNothingReadableAtRest(t *testing.T) {
 			return err
 		}
 		files++
-		b, err := os.ReadFile(path) //nolint:gosec // the test's own directory
+		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
@@ -509,7 +510,7 @@ func BenchmarkTurn(b *testing.B) {
 		mu.Unlock()
 		for i := 0; pb.Next(); i++ {
 			who := chat.Address{Account: "mp", ID: fmt.Sprint(me, "-", i/10)}
-			a, err := st.Accept(b.Context(), text(who, fmt.Sprint(i), "how do I repay early"))
+			a, err := st.Accept(b.Context(), text(who, strconv.Itoa(i), "how do I repay early"))
 			if err != nil {
 				b.Error(err)
 				return

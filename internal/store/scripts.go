@@ -92,7 +92,7 @@ func (r reply) str(i int) string {
 	if i >= len(r) {
 		return ""
 	}
-	v, _ := r[i].(string) //nolint:errcheck // a missing value is an empty one
+	v, _ := r[i].(string)
 	return v
 }
 
@@ -100,10 +100,10 @@ func (r reply) list(i int) []string {
 	if i >= len(r) {
 		return nil
 	}
-	in, _ := r[i].([]any) //nolint:errcheck // a missing list is an empty one
+	in, _ := r[i].([]any)
 	out := make([]string, len(in))
 	for j, v := range in {
-		out[j], _ = v.(string) //nolint:errcheck // false is an empty string
+		out[j], _ = v.(string)
 	}
 	return out
 }

@@ -240,7 +240,7 @@ func flag(b bool) string {
 }
 
 func integer(text string) int64 {
-	n, _ := strconv.ParseInt(text, 10, 64) //nolint:errcheck // what is missing is 0
+	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,11 +45,11 @@ func (c *clock) Add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func newSealer(t testing.TB) *pii.Sealer {
-	t.Helper()
+func newSealer(tb testing.TB) *pii.Sealer {
+	tb.Helper()
 	s, err := pii.NewSealer([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -58,24 +59,25 @@ type env struct {
 	*store.Store
 	clock *clock
 	redis redis.UniversalClient
+	t     *testing.T // in the cases of everywhere
 }
 
-func newEnv(t testing.TB, client redis.UniversalClient) *env {
-	t.Helper()
+func newEnv(tb testing.TB, client redis.UniversalClient) *env {
+	tb.Helper()
 	c := newClock()
 	s, err := store.New(store.Options{
-		Redis: client, Sealer: newSealer(t), Clock: c.Now,
+		Redis: client, Sealer: newSealer(tb), Clock: c.Now,
 		Channel: func(a chat.AccountID) string { return "kind-" + string(a) },
 		Pulls:   func(a chat.AccountID) bool { return a == "web" },
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &env{Store: s, clock: c, redis: client}
 }
 
 // everywhere runs a test on each kind of Redis. The servers are the test's own.
-func everywhere(t *testing.T, cases map[string]func(t *testing.T, e *env)) {
+func everywhere(t *testing.T, cases map[string]func(e *env)) {
 	t.Helper()
 	for name, client := range map[string]func(t *testing.T) redis.UniversalClient{
 		"redis": func(t *testing.T) redis.UniversalClient { t.Helper(); return redistest.Start(t).Client() },
@@ -92,32 +94,33 @@ func everywhere(t *testing.T, cases map[string]func(t *testing.T, e *env)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t)
-			t.Run("", func(t *testing.T) { // ends before the server does
-				for name, fn := range cases {
-					t.Run(name, func(t *testing.T) {
-						t.Parallel()
-						fn(t, newEnv(t, c))
-					})
-				}
-			})
+			for name, fn := range cases {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					e := newEnv(t, c)
+					e.t = t
+					fn(e)
+				})
+			}
 		})
 	}
 }
 
 // person is an address no other test uses.
-func person(t testing.TB, account chat.AccountID) chat.Address {
-	return chat.Address{Account: account, ID: t.Name()}
+func person(tb testing.TB, account chat.AccountID) chat.Address {
+	tb.Helper()
+	return chat.Address{Account: account, ID: tb.Name()}
 }
 
 func text(from chat.Address, id, words string) chat.Inbound {
 	return chat.Inbound{From: from, ProviderID: id, Kind: chat.KindText, Text: words}
 }
 
-func (e *env) accept(t testing.TB, in chat.Inbound) chat.Accepted {
-	t.Helper()
-	a, err := e.Accept(t.Context(), in)
+func (e *env) accept(tb testing.TB, in chat.Inbound) chat.Accepted {
+	tb.Helper()
+	a, err := e.Accept(tb.Context(), in)
 	if err != nil {
-		t.Fatalf("accept %s: %v", in.ProviderID, err)
+		tb.Fatalf("accept %s: %v", in.ProviderID, err)
 	}
 	return a
 }
@@ -136,86 +139,79 @@ func answer(turn *chat.Turn, words string) chat.Commit {
 	return c
 }
 
-func (e *env) commit(t testing.TB, turn *chat.Turn, c chat.Commit) ([]chat.Message, *chat.Turn) {
-	t.Helper()
-	stored, next, err := e.Commit(t.Context(), turn, c)
+func (e *env) commit(tb testing.TB, turn *chat.Turn, c chat.Commit) ([]chat.Message, *chat.Turn) {
+	tb.Helper()
+	stored, next, err := e.Commit(tb.Context(), turn, c)
 	if err != nil {
-		t.Fatalf("commit: %v", err)
+		tb.Fatalf("commit: %v", err)
 	}
 	return stored, next
 }
 
-func (e *env) write(t testing.TB, conv chat.ConvID, f chat.Fence, c chat.Commit) (chat.Conversation, []chat.Message) {
-	t.Helper()
-	got, stored, err := e.Write(t.Context(), conv, f, c)
+func (e *env) write(tb testing.TB, conv chat.ConvID, f chat.Fence, c chat.Commit) (chat.Conversation, []chat.Message) {
+	tb.Helper()
+	got, stored, err := e.Write(tb.Context(), conv, f, c)
 	if err != nil {
-		t.Fatalf("write %s: %v", c.Event, err)
+		tb.Fatalf("write %s: %v", c.Event, err)
 	}
 	return got, stored
 }
 
-func (e *env) load(t testing.TB, conv chat.ConvID) chat.Conversation {
-	t.Helper()
-	c, err := e.Load(t.Context(), conv)
+func (e *env) load(tb testing.TB, conv chat.ConvID) chat.Conversation {
+	tb.Helper()
+	c, err := e.Load(tb.Context(), conv)
 	if err != nil {
-		t.Fatalf("load: %v", err)
+		tb.Fatalf("load: %v", err)
 	}
 	return c
 }
 
-func (e *env) due(t testing.TB, conv chat.ConvID) bool {
-	t.Helper()
+func (e *env) due(tb testing.TB, conv chat.ConvID) bool {
+	tb.Helper()
 	shard, _ := conv.Shard()
-	ids, err := e.Due(t.Context(), shard, shard+1, 1000)
+	ids, err := e.Due(tb.Context(), shard, shard+1, 1000)
 	if err != nil {
-		t.Fatalf("due: %v", err)
+		tb.Fatalf("due: %v", err)
 	}
-	for _, id := range ids {
-		if id == conv {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ids, conv)
 }
 
-func (e *env) inState(t testing.TB, conv chat.ConvID) []chat.State {
-	t.Helper()
+func (e *env) inState(tb testing.TB, conv chat.ConvID) []chat.State {
+	tb.Helper()
 	shard, _ := conv.Shard()
 	var out []chat.State
 	for _, s := range chat.States() {
-		ids, err := e.InState(t.Context(), shard, shard+1, s, e.clock.Now().Add(time.Hour), 1000)
+		ids, err := e.InState(tb.Context(), shard, shard+1, s, e.clock.Now().Add(time.Hour), 1000)
 		if err != nil {
-			t.Fatalf("in state: %v", err)
+			tb.Fatalf("in state: %v", err)
 		}
-		for _, id := range ids {
-			if id == conv {
-				out = append(out, s)
-			}
+		if slices.Contains(ids, conv) {
+			out = append(out, s)
 		}
 	}
 	return out
 }
 
 // said is the transcript, short, after checking that its numbers have no gaps.
-func (e *env) said(t testing.TB, conv chat.ConvID) []string {
-	t.Helper()
-	list, err := e.Transcript(t.Context(), conv, 0, 0)
+func (e *env) said(tb testing.TB, conv chat.ConvID) []string {
+	tb.Helper()
+	list, err := e.Transcript(tb.Context(), conv, 0, 0)
 	if err != nil {
-		t.Fatalf("transcript: %v", err)
+		tb.Fatalf("transcript: %v", err)
 	}
 	var out []string
 	var vseq int64
 	for i, m := range list {
 		if m.Seq != int64(i)+1 {
-			t.Errorf("message %d has seq %d", i, m.Seq)
+			tb.Errorf("message %d has seq %d", i, m.Seq)
 		}
 		if m.Hidden != (m.VSeq == 0) {
-			t.Errorf("message %d: hidden %v, vseq %d", i, m.Hidden, m.VSeq)
+			tb.Errorf("message %d: hidden %v, vseq %d", i, m.Hidden, m.VSeq)
 		}
 		if !m.Hidden {
 			vseq++
 			if m.VSeq != vseq {
-				t.Errorf("message %d has vseq %d, want %d", i, m.VSeq, vseq)
+				tb.Errorf("message %d has vseq %d, want %d", i, m.VSeq, vseq)
 			}
 		}
 		s := string(m.Role) + " " + m.Text + m.Event
@@ -227,35 +223,36 @@ func (e *env) said(t testing.TB, conv chat.ConvID) []string {
 	return out
 }
 
-func same(t testing.TB, what string, got, want any) {
-	t.Helper()
+func same(tb testing.TB, what string, got, want any) {
+	tb.Helper()
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
+		tb.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }
 
-func wants(t testing.TB, err, want error) {
-	t.Helper()
+func wants(tb testing.TB, err, want error) {
+	tb.Helper()
 	if !errors.Is(err, want) {
-		t.Errorf("got error %v, want %v", err, want)
+		tb.Errorf("got error %v, want %v", err, want)
 	}
 }
 
 // serve brings a conversation to an agent: accepted, handed off, claimed.
-func (e *env) serve(t testing.TB, from chat.Address, lease string) chat.ConvID {
-	t.Helper()
-	a := e.accept(t, text(from, "serve-1", "help"))
+func (e *env) serve(tb testing.TB, from chat.Address, lease string) chat.ConvID {
+	tb.Helper()
+	a := e.accept(tb, text(from, "serve-1", "help"))
 	c := answer(a.Turn, "one moment")
 	c.Effects, c.Event, c.Group, c.Priority = nil, chat.EventHandoff, "kf", "P2"
-	e.commit(t, a.Turn, c)
-	e.write(t, a.Conv, chat.Fence{}, chat.Commit{Event: chat.EventClaim, Generation: 2, Agent: "u1", Lease: lease})
+	e.commit(tb, a.Turn, c)
+	e.write(tb, a.Conv, chat.Fence{}, chat.Commit{Event: chat.EventClaim, Generation: 2, Agent: "u1", Lease: lease})
 	return a.Conv
 }
 
 func TestStore_OnEveryRedis(t *testing.T) {
 	t.Parallel()
-	everywhere(t, map[string]func(t *testing.T, e *env){
-		"Accept_StoresOnceAndGivesTheTurn": func(t *testing.T, e *env) {
+	everywhere(t, map[string]func(e *env){
+		"Accept_StoresOnceAndGivesTheTurn": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			in := text(who, "p1", "hello")
 			in.Identity = &chat.Identity{Subject: "s-1", Name: "Zhang"}
@@ -289,7 +286,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			same(t, "the same message again", again.Message, msg)
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact hello"})
 		},
-		"Accept_IsOneMessageWhenRepeatedAtOnce": func(t *testing.T, e *env) {
+		"Accept_IsOneMessageWhenRepeatedAtOnce": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			const n = 32
 			got := make([]chat.Accepted, n)
@@ -315,7 +313,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			same(t, "transcript", e.said(t, got[0].Conv), []string{"contact hello"})
 		},
-		"Accept_KeepsOneOrder": func(t *testing.T, e *env) {
+		"Accept_KeepsOneOrder": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			const n = 40
 			var wg sync.WaitGroup
@@ -353,7 +352,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			e.said(t, conv)
 		},
-		"Commit_ReleasesAndSchedules": func(t *testing.T, e *env) {
+		"Commit_ReleasesAndSchedules": func(e *env) {
+			t := e.t
 			a := e.accept(t, text(person(t, "mp"), "p1", "hello"))
 			c := answer(a.Turn, "welcome")
 			c.Memory, c.Handoff = []byte(`{"n":1}`), []byte(`{"why":"x"}`)
@@ -385,7 +385,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("got %+v, %v", list, err)
 			}
 		},
-		"Commit_ReturnsWhatArrivedMeanwhile": func(t *testing.T, e *env) {
+		"Commit_ReturnsWhatArrivedMeanwhile": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			a := e.accept(t, text(who, "p1", "one"))
 			b := e.accept(t, text(who, "p2", "two"))
@@ -402,7 +403,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact one", "contact two", "bot re one pending", "bot re two pending"})
 		},
-		"Commit_SentAgainChangesNothing": func(t *testing.T, e *env) {
+		"Commit_SentAgainChangesNothing": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			a := e.accept(t, text(who, "p1", "one"))
 			e.accept(t, text(who, "p2", "two"))
@@ -416,7 +418,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact one", "contact two", "bot re one pending"})
 		},
-		"Commit_IsFenced": func(t *testing.T, e *env) {
+		"Commit_IsFenced": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			a := e.accept(t, text(who, "p1", "one"))
 			e.write(t, a.Conv, chat.Fence{Any: true}, chat.Commit{Append: []chat.Message{{Role: chat.RoleSystem, Kind: chat.KindNote, Text: "note"}}})
@@ -448,7 +451,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			e.commit(t, other, answer(other, "swept"))
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact one", "system note", "bot swept pending"})
 		},
-		"Abandon_IsDueAtOnce": func(t *testing.T, e *env) {
+		"Abandon_IsDueAtOnce": func(e *env) {
+			t := e.t
 			a := e.accept(t, text(person(t, "mp"), "p1", "one"))
 			if e.due(t, a.Conv) {
 				t.Error("due while the turn lives")
@@ -464,7 +468,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("a redelivery does not take the free turn: %+v", dup)
 			}
 		},
-		"Commit_RefusesWhatTheTableDoesNotKnow": func(t *testing.T, e *env) {
+		"Commit_RefusesWhatTheTableDoesNotKnow": func(e *env) {
+			t := e.t
 			a := e.accept(t, text(person(t, "mp"), "p1", "one"))
 			c := answer(a.Turn, "x")
 			c.Event = chat.EventRelease
@@ -475,7 +480,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact one"})
 		},
-		"Claim_HasOneWinner": func(t *testing.T, e *env) {
+		"Claim_HasOneWinner": func(e *env) {
+			t := e.t
 			a := e.accept(t, text(person(t, "mp"), "p1", "one"))
 			c := answer(a.Turn, "wait")
 			c.Event, c.Group, c.Priority = chat.EventHandoff, "kf", "P1"
@@ -525,7 +531,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact one", "bot wait pending", "system claim"})
 		},
-		"Write_IsFencedAndIdempotent": func(t *testing.T, e *env) {
+		"Write_IsFencedAndIdempotent": func(e *env) {
+			t := e.t
 			conv := e.serve(t, person(t, "mp"), "lease1")
 			say := func(cid, words string) chat.Commit {
 				return chat.Commit{Append: []chat.Message{{Role: chat.RoleAgent, Agent: "u1", Name: "A", Kind: chat.KindText, Text: words, ClientID: cid}}}
@@ -545,7 +552,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			_, _, err = e.Write(t.Context(), "rubbish", chat.Fence{Any: true}, say("2", "no"))
 			wants(t, err, chat.ErrNotFound)
 		},
-		"Hold_EndsWithTheContactsWord": func(t *testing.T, e *env) {
+		"Hold_EndsWithTheContactsWord": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			conv := e.serve(t, who, "lease1")
 			held, _ := e.write(t, conv, chat.Fence{Lease: "lease1"}, chat.Commit{Event: chat.EventHold})
@@ -570,7 +578,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				"contact help", "bot one moment pending", "contact ", "contact quiet", "system resume", "contact there?",
 			})
 		},
-		"Close_ThenReopensOrOpensAnew": func(t *testing.T, e *env) {
+		"Close_ThenReopensOrOpensAnew": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			conv := e.serve(t, who, "lease1")
 			closed, _ := e.write(t, conv, chat.Fence{Lease: "lease1"}, chat.Commit{Event: chat.EventClose, Score: 4})
@@ -621,7 +630,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		},
-		"Silent_TakesNoTurn": func(t *testing.T, e *env) {
+		"Silent_TakesNoTurn": func(e *env) {
+			t := e.t
 			who := person(t, "sms")
 			in := text(who, "p1", "TD")
 			in.Silent = true
@@ -634,7 +644,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("got %+v", b)
 			}
 		},
-		"Pull_NeedsNoSending": func(t *testing.T, e *env) {
+		"Pull_NeedsNoSending": func(e *env) {
+			t := e.t
 			a := e.accept(t, text(person(t, "web"), "p1", "hello"))
 			e.commit(t, a.Turn, answer(a.Turn, "hi"))
 			same(t, "transcript", e.said(t, a.Conv), []string{"contact hello", "bot hi sent"})
@@ -643,7 +654,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Error("something is left to send")
 			}
 		},
-		"Effects_AreClaimedRetriedAndDone": func(t *testing.T, e *env) {
+		"Effects_AreClaimedRetriedAndDone": func(e *env) {
+			t := e.t
 			a := e.accept(t, text(person(t, "mp"), "p1", "hello"))
 			at := e.clock.Now()
 			c := answer(a.Turn, "x")
@@ -699,7 +711,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("still due, %v", err)
 			}
 		},
-		"Read_NeverGoesBack": func(t *testing.T, e *env) {
+		"Read_NeverGoesBack": func(e *env) {
+			t := e.t
 			who := person(t, "web")
 			a := e.accept(t, text(who, "p1", "one"))
 			e.accept(t, text(who, "p2", "two"))
@@ -713,7 +726,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			}
 			wants(t, e.Read(t.Context(), chat.NewConvID(3), 1), chat.ErrNotFound)
 		},
-		"Unread_SurvivesALongTranscript": func(t *testing.T, e *env) {
+		"Unread_SurvivesALongTranscript": func(e *env) {
+			t := e.t
 			who := person(t, "mp")
 			conv := e.serve(t, who, "lease1")
 			notes := make([]chat.Message, 130)
@@ -747,7 +761,8 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("took %d messages, want 60", seen)
 			}
 		},
-		"Wakes_Arrive": func(t *testing.T, e *env) {
+		"Wakes_Arrive": func(e *env) {
+			t := e.t
 			ctx, cancel := context.WithCancel(t.Context())
 			got := make(chan chat.Wake, 4096)
 			a := e.accept(t, text(person(t, "web"), "p1", "one"))

@@ -29,13 +29,13 @@ type Proxy struct {
 }
 
 // StartProxy runs a proxy before the server; it ends with the test.
-func StartProxy(t testing.TB, s *Server) *Proxy {
-	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(shortDir(t), "p.sock")) //nolint:noctx // closed by the cleanup
-	must(t, err)
+func StartProxy(tb testing.TB, s *Server) *Proxy {
+	tb.Helper()
+	l, err := net.Listen("unix", filepath.Join(shortDir(tb), "p.sock"))
+	must(tb, err)
 	p := &Proxy{listener: l, network: s.network, target: s.addr, conns: make(map[net.Conn]struct{})}
 	p.wg.Go(p.serve)
-	t.Cleanup(p.close)
+	tb.Cleanup(p.close)
 	return p
 }
 
@@ -127,7 +127,7 @@ func (p *Proxy) close() {
 
 // relay passes commands and replies in turn until one side ends.
 func (p *Proxy) relay(client net.Conn) {
-	server, err := net.Dial(p.network, p.target) //nolint:noctx // a local test server
+	server, err := net.Dial(p.network, p.target)
 	if err != nil || !p.track(server) {
 		return
 	}

@@ -15,21 +15,21 @@ type Sentinel struct {
 }
 
 // StartSentinel runs both.
-func StartSentinel(t testing.TB) *Sentinel {
-	t.Helper()
+func StartSentinel(tb testing.TB) *Sentinel {
+	tb.Helper()
 	start := func(args ...string) *Server {
-		port := strconv.Itoa(freePort(t))
-		dir := shortDir(t)
-		s := &Server{t: t, network: "tcp", addr: net.JoinHostPort("127.0.0.1", port), dir: dir}
+		port := strconv.Itoa(freePort(tb))
+		dir := shortDir(tb)
+		s := &Server{t: tb, network: "tcp", addr: net.JoinHostPort("127.0.0.1", port), dir: dir}
 		s.args = append(args, "--port", port, "--bind", "127.0.0.1", "--dir", dir)
 		s.launch()
 		return s
 	}
 	master := start("--save", "")
 	host, port, err := net.SplitHostPort(master.addr)
-	must(t, err)
-	config := filepath.Join(shortDir(t), "sentinel.conf")
-	must(t, os.WriteFile(config, []byte("sentinel monitor main "+host+" "+port+" 1\n"), 0o600))
+	must(tb, err)
+	config := filepath.Join(shortDir(tb), "sentinel.conf")
+	must(tb, os.WriteFile(config, []byte("sentinel monitor main "+host+" "+port+" 1\n"), 0o600))
 	return &Sentinel{Master: master, sentinel: start(config, "--sentinel")}
 }
 

@@ -27,17 +27,17 @@ const startTimeout = 30 * time.Second
 
 // Binary is the server program to use. The test is skipped, loudly, where there
 // is none, but fails in CI.
-func Binary(t testing.TB) string {
-	t.Helper()
+func Binary(tb testing.TB) string {
+	tb.Helper()
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
 	}
 	if _, ci := os.LookupEnv("CI"); ci {
-		t.Fatal("neither redis-server nor valkey-server is on PATH")
+		tb.Fatal("neither redis-server nor valkey-server is on PATH")
 	}
-	t.Skip("SKIPPED: neither redis-server nor valkey-server is on PATH; nothing about the store is tested")
+	tb.Skip("SKIPPED: neither redis-server nor valkey-server is on PATH; nothing about the store is tested")
 	return ""
 }
 
@@ -57,10 +57,10 @@ type Server struct {
 
 // Start runs a server on a unix socket with an append-only file, fsync always.
 // Further args are redis-server's, as "--name", "value".
-func Start(t testing.TB, args ...string) *Server {
-	t.Helper()
-	dir := shortDir(t)
-	s := &Server{t: t, network: "unix", addr: filepath.Join(dir, "r.sock"), dir: dir}
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	dir := shortDir(tb)
+	s := &Server{t: tb, network: "unix", addr: filepath.Join(dir, "r.sock"), dir: dir}
 	s.args = append([]string{
 		"--port", "0", "--unixsocket", s.addr, "--unixsocketperm", "700", "--dir", dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
@@ -70,20 +70,20 @@ func Start(t testing.TB, args ...string) *Server {
 }
 
 // shortDir makes a directory whose sockets stay under the 108 bytes a path may have.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ws-")
+func shortDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "ws-") //nolint:usetesting // its path may be too long for a socket
 	if err != nil {
-		t.Fatalf("make directory: %v", err)
+		tb.Fatalf("make directory: %v", err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 
 // launch starts the process and waits until it serves.
 func (s *Server) launch() {
 	s.t.Helper()
-	cmd := exec.Command(Binary(s.t), s.args...) //nolint:noctx // lives until the cleanup ends it
+	cmd := exec.Command(Binary(s.t), s.args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -176,13 +176,13 @@ func (s *Server) Client() *redis.Client {
 }
 
 // NewClient returns a client with the product's settings, closed with the test.
-func NewClient(t testing.TB, network, addr string) *redis.Client {
-	t.Helper()
+func NewClient(tb testing.TB, network, addr string) *redis.Client {
+	tb.Helper()
 	c := redis.NewClient(&redis.Options{
 		Network: network, Addr: addr, MaxRetries: -1, ContextTimeoutEnabled: true, PoolSize: 64,
 		DialerRetries: 1, DialTimeout: 5 * time.Second,
 	})
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
@@ -211,17 +211,17 @@ type Cluster struct {
 }
 
 // StartCluster runs n masters, which share the slots evenly.
-func StartCluster(t testing.TB, n int) *Cluster {
-	t.Helper()
+func StartCluster(tb testing.TB, n int) *Cluster {
+	tb.Helper()
 	c := &Cluster{}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	bus := make([]int, n)
 	for i := range n {
-		port := freePort(t)
-		bus[i] = freePort(t)
-		dir := shortDir(t)
-		s := &Server{t: t, network: "tcp", addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
+		port := freePort(tb)
+		bus[i] = freePort(tb)
+		dir := shortDir(tb)
+		s := &Server{t: tb, network: "tcp", addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
 		s.args = []string{
 			"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no",
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus[i]), "--cluster-config-file", "nodes.conf",
@@ -233,11 +233,11 @@ func StartCluster(t testing.TB, n int) *Cluster {
 	const slots = 16384
 	for i, s := range c.Nodes {
 		client := s.Client()
-		must(t, client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
-		must(t, client.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", i*slots/n, (i+1)*slots/n-1).Err())
+		must(tb, client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+		must(tb, client.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", i*slots/n, (i+1)*slots/n-1).Err())
 		if i > 0 {
 			host, port, _ := net.SplitHostPort(c.Nodes[0].addr)
-			must(t, client.Do(ctx, "CLUSTER", "MEET", host, port, bus[0]).Err())
+			must(tb, client.Do(ctx, "CLUSTER", "MEET", host, port, bus[0]).Err())
 		}
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -252,7 +252,7 @@ func StartCluster(t testing.TB, n int) *Cluster {
 			}
 			select {
 			case <-ctx.Done():
-				t.Fatalf("the cluster does not form: %s", info)
+				tb.Fatalf("the cluster does not form: %s", info)
 			case <-tick.C:
 			}
 		}
@@ -270,8 +270,8 @@ func (c *Cluster) URL() string {
 }
 
 // Client returns a new cluster client, closed with the test.
-func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
-	t.Helper()
+func (c *Cluster) Client(tb testing.TB) *redis.ClusterClient {
+	tb.Helper()
 	addrs := make([]string, len(c.Nodes))
 	for i, s := range c.Nodes {
 		addrs[i] = s.addr
@@ -279,26 +279,26 @@ func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	client := redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: addrs, MaxRetries: -1, ContextTimeoutEnabled: true, PoolSize: 64,
 	})
-	t.Cleanup(func() { _ = client.Close() })
+	tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // freePort asks the system for a port nobody listens on now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
-	must(t, err)
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(tb, err)
 	defer func() { _ = l.Close() }()
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
-		t.Fatalf("unexpected address %v", l.Addr())
+		tb.Fatalf("unexpected address %v", l.Addr())
 	}
 	return addr.Port
 }

@@ -34,11 +34,12 @@ local conv = redis.call('GET', KEYS[2])
 if conv then c = read_conv(conv) end
 if c and c.st == 'closed' and now - c.chg > num(ARGV[6]) then c = nil end
 
+local fields = {}
 if not c then
   conv = ARGV[7]
   if conv == '' or redis.call('EXISTS', key('c', conv)) == 1 then conv = ARGV[8] end
-  redis.call('HSET', key('c', conv), 'st', 'bot', 'ver', '1', 'epo', ARGV[15], 'acc', ARGV[16], 'chn', ARGV[17],
-    'pull', ARGV[18], 'adr', ARGV[19], 'ah', ARGV[4], 'opn', ARGV[1], 'chg', ARGV[1])
+  fields = { 'st', 'bot', 'epo', ARGV[15], 'acc', ARGV[16], 'chn', ARGV[17], 'pull', ARGV[18],
+    'adr', ARGV[19], 'ah', ARGV[4], 'opn', ARGV[1], 'chg', ARGV[1] }
   redis.call('SET', KEYS[2], conv)
   c = { id = conv, st = 'bot', ver = 1, seq = 0, vs = 0, cur = 0, cs = 0, fu = 0, tok = '', til = 0, exp = 0 }
 elseif ARGV[21] ~= '1' and (c.st == 'closed' or c.st == 'on_hold') then
@@ -67,9 +68,13 @@ if not silent then vseq = int(c.vs) end
 redis.call('SET', KEYS[1], conv .. '|' .. seq .. '|' .. vseq .. '|' .. id, 'PX', ARGV[5])
 
 local mine = take(c, token, num(ARGV[13]))
-save_turn(c)
-redis.call('HSET', key('c', conv), 'act', ARGV[1])
-if ARGV[20] ~= '' then redis.call('HSET', key('c', conv), 'idn', ARGV[20]) end
+fields[#fields + 1] = 'act'
+fields[#fields + 1] = ARGV[1]
+if ARGV[20] ~= '' then
+  fields[#fields + 1] = 'idn'
+  fields[#fields + 1] = ARGV[20]
+end
+save_turn(c, unpack(fields))
 -- A conversation with the bot has no other clock than the contact's last word.
 if c.st == 'bot' then redis.call('ZADD', key('st', 'bot'), ARGV[1], conv) end
 schedule(c)

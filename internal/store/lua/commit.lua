@@ -13,12 +13,9 @@ local token = ARGV[5]
 local c = read_conv(ARGV[4])
 if not c then return { 'NOTFOUND' } end
 
-local last = redis.call('HMGET', KEYS[1], 'ltk', 'lvr', 'lsq', 'lln')
-if last[1] == token and last[2] == ARGV[6] then
-  local entries, n = {}, num(last[4])
-  if n > 0 then
-    entries = redis.call('LRANGE', key('t', c.id), int(num(last[3])), int(num(last[3]) + n - 1))
-  end
+if c.ltk == token and c.lvr == ARGV[6] then
+  local entries = {}
+  if c.lln > 0 then entries = redis.call('LRANGE', key('t', c.id), int(c.lsq), int(c.lsq + c.lln - 1)) end
   if c.tok == token and c.cs > c.cur then return { 'REPLAY', entries, '', '1', all(c), unread(c) } end
   return { 'REPLAY', entries, '', '0', {}, {} }
 end
@@ -36,8 +33,7 @@ if more then
 else
   c.tok, c.til = '', 0
 end
-save_turn(c)
-redis.call('HSET', KEYS[1], 'ltk', token, 'lvr', ARGV[6], 'lsq', int(seq), 'lln', int(c.seq - seq))
+save_turn(c, 'ltk', token, 'lvr', ARGV[6], 'lsq', int(seq), 'lln', int(c.seq - seq))
 schedule(c)
 keep_expiry(c)
 if c.seq > seq or ARGV[9] ~= '' then wake(c) end

@@ -30,7 +30,7 @@ local function key(kind, name) return tag .. kind .. ':' .. name end
 -- read_conv returns the conversation's scalars, or nil.
 local function read_conv(id)
   local v = redis.call('HMGET', key('c', id), 'st', 'ver', 'seq', 'vs', 'cur', 'cs', 'fu', 'tok', 'til',
-    'gen', 'grp', 'pri', 'agt', 'lea', 'lg', 'la', 'pull', 'exp', 'ah', 'chg', 'rdv')
+    'gen', 'grp', 'pri', 'agt', 'lea', 'lg', 'la', 'pull', 'exp', 'ah', 'chg', 'rdv', 'ltk', 'lvr', 'lsq', 'lln')
   if not v[1] then return nil end
   return {
     id = id, st = v[1], ver = num(v[2]), seq = num(v[3]), vs = num(v[4]),
@@ -39,6 +39,7 @@ local function read_conv(id)
     grp = v[11] or '', pri = v[12] or '', agt = v[13] or '', lea = v[14] or '',
     lg = v[15] or '', la = v[16] or '', pull = v[17] or '0', exp = num(v[18]),
     ah = v[19] or '', chg = num(v[20]), rdv = num(v[21]),
+    ltk = v[22], lvr = v[23], lsq = num(v[24]), lln = num(v[25]), -- the last commit
   }
 end
 
@@ -109,10 +110,11 @@ local function schedule(c)
   end
 end
 
--- save_turn writes what append, take and a moved cursor changed.
-local function save_turn(c)
+-- save_turn writes what append, take and a moved cursor changed, and the fields
+-- given after it.
+local function save_turn(c, ...)
   redis.call('HSET', key('c', c.id), 'seq', int(c.seq), 'vs', int(c.vs), 'cur', int(c.cur),
-    'cs', int(c.cs), 'fu', int(c.fu), 'tok', c.tok, 'til', int(c.til), 'ver', int(c.ver))
+    'cs', int(c.cs), 'fu', int(c.fu), 'tok', c.tok, 'til', int(c.til), 'ver', int(c.ver), ...)
 end
 
 -- move records a transition; the caller appends its message.
