@@ -495,6 +495,7 @@ export class Client {
       // Not the visitor's business yet: the same again, a little later.
       o.notBefore = this.t.now() + (code === "rate_limited" ? 2000 + this.t.random() * 1000 : backoff(o.tries, this.t.random()));
       this.scheduleFlush();
+      this.waitForAcks();
       return;
     }
     if (item) {
