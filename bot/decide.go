@@ -96,7 +96,7 @@ func (t *turn) text() {
 	raw := t.in.Text
 	t.norm = nlp.Normalize(raw)
 	t.mem.Lang = language(raw, t.norm, t.mem.Lang)
-	t.hits = t.e.rules.Match(raw)
+	t.hits = t.e.match(t.norm)
 	t.facts(raw)
 	signals := t.e.found(t.hits)
 	for _, s := range signals {

@@ -142,4 +142,6 @@ type Signal struct {
 	Title    string `json:"title,omitempty"`
 	Priority string `json:"priority"`
 	Group    string `json:"group"`
+	// Reply is the id of the fixed phrase said at once; empty says nothing.
+	Reply string `json:"-"`
 }

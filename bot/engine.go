@@ -47,6 +47,7 @@ type Engine struct {
 	seg      *nlp.Segmenter
 	index    *nlp.Index
 	rules    *nlp.Matcher
+	whole    *nlp.Matcher // messages that mean a built-in intent only by themselves
 	signals  map[string]intents.Signal
 	builtins map[string]intents.Builtin
 	order    []string // signals, the gravest first
@@ -110,7 +111,7 @@ func (e *Engine) Close() { e.seg.Close() }
 func (e *Engine) Version() string { return e.base.Version }
 
 func (e *Engine) compile() error {
-	var rules []nlp.Rule
+	var rules, whole []nlp.Rule
 	for _, s := range e.base.Signals() {
 		e.signals[s.ID] = s
 		e.order = append(e.order, s.ID)
@@ -126,12 +127,15 @@ func (e *Engine) compile() error {
 		r := b.Rule
 		r.ID = builtinLabel + b.ID
 		rules = append(rules, r)
+		whole = append(whole, nlp.Rule{ID: r.ID, Phrases: b.Whole})
 	}
-	m, err := nlp.NewMatcher(rules)
-	if err != nil {
+	var err error
+	if e.rules, err = nlp.NewMatcher(rules); err != nil {
 		return fmt.Errorf("bot: %w", err)
 	}
-	e.rules = m
+	if e.whole, err = nlp.NewMatcher(whole); err != nil {
+		return fmt.Errorf("bot: %w", err)
+	}
 	count := map[string]int{}
 	for i := range e.base.Topics {
 		t := &e.base.Topics[i]
@@ -168,6 +172,19 @@ func (e *Engine) group(id string) string {
 	return ""
 }
 
+// match finds the rules in a message: those that hold anywhere in it and those
+// that need all of it.
+func (e *Engine) match(norm string) []nlp.Hit {
+	hits := e.rules.MatchNorm(norm)
+	all := nlp.Squash(norm)
+	for _, h := range e.whole.MatchNorm(norm) {
+		if h.Text == all && !slices.ContainsFunc(hits, func(o nlp.Hit) bool { return o.Rule == h.Rule }) {
+			hits = append(hits, h)
+		}
+	}
+	return hits
+}
+
 // Signals finds what raises the priority of a message that no bot answers:
 // while the contact waits or an agent serves. The gravest comes first.
 func (e *Engine) Signals(text string) []Signal {
@@ -179,7 +196,7 @@ func (e *Engine) found(hits []nlp.Hit) []Signal {
 	for _, id := range e.order {
 		if slices.ContainsFunc(hits, func(h nlp.Hit) bool { return h.Rule == signalRule+id }) {
 			s := e.signals[id]
-			out = append(out, Signal{ID: id, Title: s.Title, Priority: s.Priority, Group: e.group(s.Group)})
+			out = append(out, Signal{ID: id, Title: s.Title, Priority: s.Priority, Group: e.group(s.Group), Reply: s.Reply})
 		}
 	}
 	return out

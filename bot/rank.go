@@ -18,6 +18,12 @@ const (
 	offeredTopics = 3
 	// minMargin is how far the first must be ahead to be answered.
 	minMargin = 0.1
+	// minCoverage is the share of the words about the subject that the Topic's
+	// wordings must know for it to be answered.
+	minCoverage = 0.5
+	// shortRunes is how short a message may be a mere keyword; with so many
+	// Topics whose wordings hold it, it is asked back which is meant.
+	shortRunes, shortTopics = 6, 3
 	// minOffer is the least probability, beside Low, to be offered at all.
 	minOffer = 0.04
 	// followUpRunes is how short a message must be to be read with the Topic
@@ -42,7 +48,13 @@ func (t *turn) rank() {
 	}
 	first := r.Candidates[0]
 	th := r.Thresholds
-	if first.P >= th.High && !r.Negated && (r.Exact || r.Margin >= minMargin) {
+	if id, ok := strings.CutPrefix(first.Label, builtinLabel); ok && r.Negated && first.P >= th.Low {
+		// "No need for a person": there is nothing to do and nothing missed.
+		t.say(Answer, confirm, "negated")
+		t.d.Reply, t.d.Intent, t.d.Confidence = t.say1("anything_else"), "not_"+id, first.P
+		return
+	}
+	if t.sure(r) {
 		if id, ok := strings.CutPrefix(first.Label, builtinLabel); ok {
 			t.builtin(id)
 			t.d.Confidence = first.P
@@ -65,6 +77,38 @@ func (t *turn) rank() {
 	}
 	t.d.Confidence = first.P
 	t.miss("below_low")
+}
+
+// sure reports whether the first candidate may be answered.
+func (t *turn) sure(r nlp.Ranking) bool {
+	if r.Exact {
+		return true
+	}
+	first := r.Candidates[0]
+	if first.P < r.Thresholds.High || r.Negated || r.Margin < minMargin || r.Coverage < minCoverage {
+		return false
+	}
+	return !t.keyword(r)
+}
+
+// keyword reports whether a message is no more than a word that many Topics are
+// about.
+func (t *turn) keyword(r nlp.Ranking) bool {
+	said := nlp.Squash(t.norm)
+	n := utf8.RuneCountInString(said)
+	if n > shortRunes {
+		return false
+	}
+	if n < 2 {
+		return true
+	}
+	topics := 0
+	for _, c := range r.Candidates {
+		if strings.Contains(nlp.Squash(nlp.Normalize(c.Nearest)), said) {
+			topics++
+		}
+	}
+	return topics >= shortTopics
 }
 
 // clarify offers the likeliest Topics; false when there is none to offer.

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"wensheng/bot"
+	"wensheng/internal/chat"
+	"wensheng/internal/config"
+)
+
+// Asker answers single questions with the very engine that serves.
+type Asker struct{ engine *bot.Engine }
+
+// NewAsker loads the knowledge base a config names.
+func NewAsker(cfg *config.Config, log *slog.Logger) (*Asker, error) {
+	e, err := newEngine(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Asker{engine: e}, nil
+}
+
+// Answer is one line of `wensheng ask --json` (CONTRACT).
+type Answer struct {
+	Text       string          `json:"text"`
+	Action     string          `json:"action"`
+	Topic      string          `json:"topic"`
+	Confidence float64         `json:"confidence"`
+	Candidates []Candidate     `json:"candidates"`
+	Intent     string          `json:"intent"`
+	Signals    []string        `json:"signals"`
+	Group      string          `json:"group"`
+	Priority   string          `json:"priority"`
+	Reply      string          `json:"reply"`
+	Options    []chat.Option   `json:"options"`
+	Evidence   json.RawMessage `json:"evidence"`
+}
+
+// Candidate is a Topic that was considered.
+type Candidate struct {
+	Topic      string  `json:"topic"`
+	Confidence float64 `json:"confidence"`
+}
+
+// Ask decides on one text as the first word of a fresh conversation.
+func (a *Asker) Ask(text string) Answer {
+	d := a.engine.Decide(bot.Memory{}, bot.Input{Text: text, Kind: chat.KindText, Channel: config.KindWeb})
+	out := Answer{
+		Text: text, Action: string(d.Action), Topic: d.Topic, Confidence: d.Confidence, Intent: d.Intent,
+		Signals: append([]string{}, d.Signals...), Group: d.Group, Priority: d.Priority, Reply: d.Reply,
+		Options: append([]chat.Option{}, d.Options...), Candidates: []Candidate{},
+	}
+	for _, c := range d.Candidates {
+		out.Candidates = append(out.Candidates, Candidate{Topic: c.Topic, Confidence: c.Confidence})
+	}
+	raw, err := json.Marshal(d.Evidence)
+	if err != nil {
+		raw = []byte("null")
+	}
+	out.Evidence = raw
+	return out
+}
+
+// Explain writes the answer as a person would want to read it.
+func (a Answer) Explain() string {
+	var b strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%-11s %s\n", name, value)
+		}
+	}
+	line("action", a.Action)
+	if a.Topic != "" {
+		line("topic", fmt.Sprintf("%s (%.2f)", a.Topic, a.Confidence))
+	}
+	line("intent", a.Intent)
+	line("signals", strings.Join(a.Signals, ", "))
+	line("group", strings.TrimSpace(a.Group+" "+a.Priority))
+	for i, c := range a.Candidates {
+		line([]string{"candidates", ""}[min(i, 1)], fmt.Sprintf("%.2f %s", c.Confidence, c.Topic))
+	}
+	for _, o := range a.Options {
+		line("option", o.Label)
+	}
+	b.WriteString("\n" + a.Reply + "\n")
+	return b.String()
+}
