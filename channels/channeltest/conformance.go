@@ -135,6 +135,7 @@ func mustAck(t *testing.T, h Harness, a Answer) {
 }
 
 func repeated(t *testing.T, h Harness) {
+	t.Helper()
 	for range 4 {
 		mustAck(t, h, deliver(t, h, Delivery{ID: "1001", Text: "hello"}))
 	}
@@ -158,6 +159,7 @@ func repeated(t *testing.T, h Harness) {
 }
 
 func ackAfterStore(t *testing.T, h Harness) {
+	t.Helper()
 	release := h.Sink.Hold()
 	defer release()
 	type result struct {
@@ -190,6 +192,7 @@ func ackAfterStore(t *testing.T, h Harness) {
 }
 
 func retryUnstored(t *testing.T, h Harness) {
+	t.Helper()
 	h.Sink.Fail(chat.ErrUnavailable)
 	a := deliver(t, h, Delivery{ID: "1003", Text: "hello"})
 	if h.Acked(a) || a.Status != http.StatusServiceUnavailable {
@@ -202,6 +205,7 @@ func retryUnstored(t *testing.T, h Harness) {
 }
 
 func twoMessages(t *testing.T, h Harness) {
+	t.Helper()
 	mustAck(t, h, deliver(t, h, Delivery{ID: "1004", Text: "same"}))
 	mustAck(t, h, deliver(t, h, Delivery{ID: "1005", Text: "same"}))
 	if n := len(h.Sink.Stored()); n != 2 {
@@ -210,6 +214,7 @@ func twoMessages(t *testing.T, h Harness) {
 }
 
 func hostileText(t *testing.T, h Harness) {
+	t.Helper()
 	sent, want := "a\x00b\xff\xfec]]>d<e>&amp;\U0001F600\U00020BB7", "abc]]>d<e>&amp;\U0001F600\U00020BB7"
 	if h.NoNUL {
 		sent = want
@@ -222,6 +227,7 @@ func hostileText(t *testing.T, h Harness) {
 }
 
 func longID(t *testing.T, h Harness) {
+	t.Helper()
 	mustAck(t, h, deliver(t, h, Delivery{ID: "18446744073709551617", Text: "a"}))
 	mustAck(t, h, deliver(t, h, Delivery{ID: "18446744073709551618", Text: "b"}))
 	if n := len(h.Sink.Stored()); n != 2 {
@@ -230,6 +236,7 @@ func longID(t *testing.T, h Harness) {
 }
 
 func oversize(t *testing.T, h Harness) {
+	t.Helper()
 	a, err := h.Raw(t.Context(), []byte(strings.Repeat("a", h.MaxBody+1)))
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +250,7 @@ func oversize(t *testing.T, h Harness) {
 }
 
 func malformed(t *testing.T, h Harness) {
+	t.Helper()
 	bodies := h.Malformed
 	if bodies == nil {
 		bodies = []string{"", "null", "[]", "{", "<xml>", "<xml></xml>", "{}", "\x00\x01\x02", "<a/><b/>", "%%%"}
@@ -262,6 +270,7 @@ func malformed(t *testing.T, h Harness) {
 }
 
 func unknownAccount(t *testing.T, h Harness) {
+	t.Helper()
 	a := deliver(t, h, Delivery{Account: "nobody", ID: "1007", Text: "hello"})
 	if a.Status != http.StatusNotFound {
 		t.Errorf("status %d, want 404", a.Status)
@@ -287,6 +296,7 @@ func router(t *testing.T, h Harness) *channels.Router {
 }
 
 func longText(t *testing.T, h Harness) {
+	t.Helper()
 	limits := h.Channel.Limits(h.Account)
 	text := strings.Repeat(string(rune(0x6c49))+"\U0001F600", 700) // 4,900 bytes
 	conv := chat.Conversation{ID: chat.NewConvID(0), Contact: h.To, Channel: h.Channel.Kind()}
@@ -312,6 +322,7 @@ func longText(t *testing.T, h Harness) {
 }
 
 func failures(t *testing.T, h Harness) {
+	t.Helper()
 	out := channels.Outbound{
 		Conv: chat.NewConvID(0), To: h.To, Text: Canary, Key: "k",
 		Message: chat.Message{ID: chat.NewMessageID(), Role: chat.RoleAgent, Kind: chat.KindText, Text: Canary},
@@ -349,6 +360,7 @@ func failures(t *testing.T, h Harness) {
 }
 
 func silentLog(t *testing.T, h Harness) {
+	t.Helper()
 	mustAck(t, h, deliver(t, h, Delivery{ID: "1008", Text: Canary}))
 	h.Sink.Fail(chat.ErrUnavailable)
 	deliver(t, h, Delivery{ID: "1009", Text: Canary})

@@ -24,6 +24,7 @@ type Sink struct {
 	fail    []error
 	answer  func(chat.Inbound) []chat.Message
 	written []error
+	delay   func(ctx context.Context)
 	gate    chan struct{}
 	entered chan struct{}
 }
@@ -46,6 +47,13 @@ func (s *Sink) Answer(fn func(chat.Inbound) []chat.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = fn
+}
+
+// Delay makes every wait for an answer in time call fn first.
+func (s *Sink) Delay(fn func(ctx context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = fn
 }
 
 // Fail makes the next calls return these errors, one each, and store nothing.
@@ -142,13 +150,21 @@ func (s *Sink) Accept(ctx context.Context, in chat.Inbound) (chat.Receipt, error
 	return receipt, nil
 }
 
-// reply is a chat.Reply that is ready at once.
+// reply is a chat.Reply that is ready at once, or after the sink's Delay.
 type reply struct {
 	s        *Sink
 	messages []chat.Message
 }
 
-func (r *reply) Wait(context.Context) []chat.Message { return r.messages }
+func (r *reply) Wait(ctx context.Context) []chat.Message {
+	r.s.mu.Lock()
+	delay := r.s.delay
+	r.s.mu.Unlock()
+	if delay != nil {
+		delay(ctx)
+	}
+	return r.messages
+}
 
 func (r *reply) Written(err error) {
 	r.s.mu.Lock()

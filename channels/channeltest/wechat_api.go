@@ -66,8 +66,8 @@ type WeChatSent struct {
 
 // NewWeChatAPI starts the fake; it stops with the test. clock may be nil for
 // time.Now.
-func NewWeChatAPI(t testing.TB, appID, secret string, clock func() time.Time) *WeChatAPI {
-	t.Helper()
+func NewWeChatAPI(tb testing.TB, appID, secret string, clock func() time.Time) *WeChatAPI {
+	tb.Helper()
 	if clock == nil {
 		clock = time.Now
 	}
@@ -83,7 +83,7 @@ func NewWeChatAPI(t testing.TB, appID, secret string, clock func() time.Time) *W
 	mux.HandleFunc("GET /file/{id}", f.file)
 	f.server = httptest.NewServer(mux)
 	f.URL = f.server.URL
-	t.Cleanup(f.server.Close)
+	tb.Cleanup(f.server.Close)
 	return f
 }
 

@@ -89,7 +89,7 @@ func (c *Channel) post(ctx context.Context, a *account, path string, query url.V
 	if err != nil {
 		return &transportError{left: left, err: err}
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	switch {
 	case err != nil:
@@ -112,7 +112,7 @@ func (c *Channel) do(req *http.Request) (*http.Response, bool, error) {
 		WroteHeaders: func() { left.Store(true) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { left.Store(true) },
 	}
-	res, err := c.client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	res, err := c.client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace))) //nolint:gosec // the address is the configured API or passed mediaHost
 	if err != nil {
 		return nil, left.Load(), scrub(err)
 	}

@@ -1,8 +1,10 @@
 package wechat_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,9 +48,7 @@ func TestHandler_RefusesForgeries(t *testing.T) {
 	shift := func(d time.Duration) func(url.Values, *world) {
 		return func(q url.Values, w *world) {
 			forged := &channeltest.WeChatClient{Token: token, Clock: func() time.Time { return w.clock.Now().Add(d) }}
-			for k, v := range forged.Query() {
-				q[k] = v
-			}
+			maps.Copy(q, forged.Query())
 			q.Del("encrypt_type")
 		}
 	}
@@ -319,5 +319,24 @@ func TestHandler_BoundsTheBodyExactly(t *testing.T) {
 	frame := len(w.client.Text(openID, "7", ""))
 	for _, tt := range []struct{ size, status int }{{64 << 10, 200}, {64<<10 + 1, 413}} {
 		want(t, w.post(t, w.client.Text(openID, "7", strings.Repeat("x", tt.size-frame))), tt.status, "")
+	}
+}
+
+func TestHandler_ReportsThatTheVendorHungUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechat.ModePlain)
+	w.sink.Answer(says("too late"))
+	w.sink.Delay(func(ctx context.Context) { <-ctx.Done() })
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() {
+		<-w.sink.Entered()
+		hangUp()
+	}()
+	if a, err := w.client.Post(ctx, w.client.Text(openID, "1", "hello")); err == nil {
+		t.Fatalf("answered %d %q", a.Status, a.Body)
+	}
+	waitFor(t, func() bool { return len(w.sink.Written()) == 1 })
+	if err := w.sink.Written()[0]; err == nil {
+		t.Error("reported as written")
 	}
 }

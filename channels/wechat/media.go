@@ -89,7 +89,7 @@ func (f *fetcher) enqueue(j job) {
 			f.idle = make(chan struct{})
 		}
 	default:
-		f.c.o.Logger.Warn("wechat media queue is full, file not fetched", "account", j.account.ID) //nolint:sloglint // no request to speak of
+		f.c.o.Logger.Warn("wechat media queue is full, file not fetched", "account", j.account.ID)
 	}
 }
 
@@ -240,7 +240,7 @@ func (c *Channel) download(ctx context.Context, address string) (data []byte, is
 	if err != nil {
 		return nil, false, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
 		return nil, false, fmt.Errorf("the file is answered with HTTP %d", res.StatusCode)
 	}

@@ -22,7 +22,7 @@ type TokenStore interface {
 }
 
 const (
-	pathToken = "/cgi-bin/stable_token"
+	pathToken = "/cgi-bin/stable_token" //nolint:gosec // a path
 	lockFor   = 10 * time.Second
 	lockPoll  = 50 * time.Millisecond
 	lockTries = 20
