@@ -127,7 +127,7 @@ func (e *Engine) compile() error {
 		r := b.Rule
 		r.ID = builtinLabel + b.ID
 		rules = append(rules, r)
-		whole = append(whole, nlp.Rule{ID: r.ID, Phrases: b.Whole})
+		whole = append(whole, nlp.Rule{ID: r.ID, Phrases: b.Whole, Loose: true})
 	}
 	var err error
 	if e.rules, err = nlp.NewMatcher(rules); err != nil {

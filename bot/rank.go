@@ -21,6 +21,8 @@ const (
 	// minCoverage is the share of the words about the subject that the Topic's
 	// wordings must know for it to be answered.
 	minCoverage = 0.5
+	// offerCoverage is the same for it to be offered.
+	offerCoverage = 0.2
 	// shortRunes is how short a message may be a mere keyword; with so many
 	// Topics whose wordings hold it, it is asked back which is meant.
 	shortRunes, shortTopics = 6, 3
@@ -70,7 +72,7 @@ func (t *turn) rank() {
 			return
 		}
 	}
-	if first.P >= th.Low {
+	if first.P >= th.Low && r.Coverage >= offerCoverage {
 		if t.clarify(r) {
 			return
 		}

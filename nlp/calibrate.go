@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
+	"strconv"
+	"strings"
 )
 
 // calibration turns scores into probabilities. It is learned on examples, and on
@@ -151,12 +153,12 @@ func asked(ctx context.Context, f fold, texts []featureText, ys []int32, labels 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]sample, 0, len(f.ask))
+	out := make([]sample, 0, len(f.ask)+len(f.ask)/farEvery)
 	sc := rk.newScores()
-	for _, at := range f.ask {
-		x := rk.v.vector(&texts[at])
+	ask := func(text *featureText, y int32) {
+		x := rk.v.vector(text)
 		if len(x) == 0 {
-			continue
+			return
 		}
 		rk.score(x, sc)
 		for l, ok := range seen {
@@ -180,14 +182,55 @@ func asked(ctx context.Context, f fold, texts []featureText, ys []int32, labels 
 		for i, l := range s.labels {
 			s.logits = append(s.logits, float64(sc.logits[l]))
 			s.cosines = append(s.cosines, float64(sc.near[l].cosine))
-			s.coverage = append(s.coverage, rk.coverage(&texts[at], l))
-			if l == ys[at] && seen[l] {
+			s.coverage = append(s.coverage, rk.coverage(text, l))
+			if l == y && seen[l] {
 				s.right = i
 			}
 		}
 		out = append(out, s)
 	}
+	for i, at := range f.ask {
+		ask(&texts[at], ys[at])
+		if i%farEvery == 0 {
+			far := offTopic(&texts[at])
+			ask(&far, -1)
+		}
+	}
 	return out, nil
+}
+
+// farEvery: one question in so many is asked again about something else.
+const farEvery = 6
+
+// offTopic keeps of a question the words that say nothing about its subject and
+// puts unknown ones in place of the rest: what somebody says who talks of
+// something no example speaks of.
+func offTopic(f *featureText) featureText {
+	l := words()
+	var b strings.Builder
+	strange := 0
+	var tokens []string
+	for _, w := range f.tokens {
+		if l.content(w) {
+			strange++
+			tokens = append(tokens, "\x00"+strconv.Itoa(strange))
+			continue
+		}
+		b.WriteString(w)
+		tokens = append(tokens, w)
+	}
+	out := featureText{norm: b.String(), tokens: tokens}
+	seen := map[string]struct{}{}
+	out.grams(seen)
+	for _, w := range tokens {
+		out.add(seen, kindWord, w)
+		if w[0] == 0 {
+			for i := range 4 { // two characters, their pair, and what joins them to the rest
+				out.add(seen, kindChars, "\x00"+string(rune('a'+i))+w[1:])
+			}
+		}
+	}
+	return out
 }
 
 // shares fuses a sample's scores.
@@ -280,7 +323,8 @@ func (c *calibration) outcomes(samples []sample) (xs [][evidences]float64, ok, t
 }
 
 // logistic fits by gradient descent with momentum; a few thousand samples of six
-// numbers take milliseconds.
+// numbers take milliseconds. No evidence may count against: where it seems to,
+// two kinds of evidence say the same, and outside the samples it would mislead.
 func logistic(xs [][evidences]float64, ok []bool) [evidences]float64 {
 	var w, v [evidences]float64
 	const rounds, rate, momentum, ridge = 3000, 0.3, 0.9, 1e-4
@@ -303,6 +347,9 @@ func logistic(xs [][evidences]float64, ok []bool) [evidences]float64 {
 		for j := range w {
 			v[j] = momentum*v[j] - rate*0.1*(g[j]+ridge*w[j])
 			w[j] += v[j]
+			if j > 0 && w[j] < 0 {
+				w[j], v[j] = 0, 0
+			}
 		}
 	}
 	return w
@@ -310,12 +357,17 @@ func logistic(xs [][evidences]float64, ok []bool) [evidences]float64 {
 
 // What the thresholds aim at.
 const (
-	precision = 0.95 // of what is answered
+	// precision is the share of what is answered that shall be right, one
+	// question in four being about something the examples do not know.
+	precision = 0.9
 	highFloor = 0.55
 	highCeil  = 0.85
-	offered   = 0.95 // of the questions whose answer is among three are offered it
-	lowFloor  = 0.12
-	lowCeil   = 0.35
+	// useful is the share of the least likely offers that shall have the right
+	// label among three; window how many samples that is judged on.
+	useful   = 0.45
+	window   = 60
+	lowFloor = 0.12
+	lowCeil  = 0.35
 )
 
 func (c *calibration) thresholds(xs [][evidences]float64, ok, third []bool) {
@@ -324,16 +376,12 @@ func (c *calibration) thresholds(xs [][evidences]float64, ok, third []bool) {
 		ok, third bool
 	}
 	all := make([]judged, len(xs))
-	thirds := 0
 	for i, x := range xs {
 		all[i] = judged{c.probability(x), ok[i], third[i]}
-		if third[i] {
-			thirds++
-		}
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].p > all[j].p })
-	c.High, c.Low = highCeil, lowFloor
-	right, seen := 0, 0
+	c.High, c.Low = highCeil, lowCeil
+	right, near := 0, 0
 	for i, j := range all {
 		if j.ok {
 			right++
@@ -342,10 +390,13 @@ func (c *calibration) thresholds(xs [][evidences]float64, ok, third []bool) {
 			c.High = j.p
 		}
 		if j.third {
-			seen++
-			if float64(seen) <= offered*float64(thirds) {
-				c.Low = j.p
-			}
+			near++
+		}
+		if i >= window && all[i-window].third {
+			near--
+		}
+		if i >= window && float64(near) >= useful*window {
+			c.Low = j.p
 		}
 	}
 	c.High = min(max(c.High, highFloor), highCeil)

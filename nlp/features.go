@@ -29,29 +29,37 @@ func extract(seg *Segmenter, norm string) featureText {
 	norm = clip(norm, maxFeatureRunes)
 	f := featureText{norm: norm, tokens: seg.cut(norm)}
 	seen := make(map[string]struct{}, 64)
-	add := func(kind, text string) {
-		name := kind + text
-		if _, ok := seen[name]; !ok {
-			seen[name] = struct{}{}
-			f.names = append(f.names, name)
-		}
-	}
 	prev := ""
 	for _, w := range f.tokens {
 		if !strings.ContainsFunc(w, isWord) {
 			continue
 		}
-		add(kindWord, w)
+		f.add(seen, kindWord, w)
 		letters := isLatin(rune(w[0])) || isDigit(rune(w[0]))
 		if letters && prev != "" {
-			add(kindPair, prev+"_"+w)
+			f.add(seen, kindPair, prev+"_"+w)
 		}
 		prev = ""
 		if letters {
 			prev = w
 		}
 	}
-	runes := []rune(norm)
+	f.grams(seen)
+	return f
+}
+
+func (f *featureText) add(seen map[string]struct{}, kind, text string) {
+	name := kind + text
+	if _, ok := seen[name]; !ok {
+		seen[name] = struct{}{}
+		f.names = append(f.names, name)
+	}
+}
+
+// grams adds the pieces of the text's words.
+func (f *featureText) grams(seen map[string]struct{}) {
+	add := func(kind, text string) { f.add(seen, kind, text) }
+	runes := []rune(f.norm)
 	for i := 0; i < len(runes); {
 		r := runes[i]
 		j := i + 1
@@ -72,7 +80,6 @@ func extract(seg *Segmenter, norm string) featureText {
 		}
 		i = j
 	}
-	return f
 }
 
 func charGrams(run []rune, add func(kind, text string)) {

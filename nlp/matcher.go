@@ -21,6 +21,9 @@ type Rule struct {
 	// them does not count. An entry that starts with "re:" is a regular
 	// expression on the squashed text.
 	Except []string
+	// Loose lets one of two characters be a homophone as well. It is for rules
+	// that count only when they are the whole message.
+	Loose bool
 	// Patterns are RE2 expressions, tried on the normalised text and again on
 	// the squashed one.
 	Patterns []string
@@ -41,7 +44,8 @@ type Hit struct {
 // A phrase of three or more Chinese characters is also found when fewer than
 // half of them are replaced by homophones (tones and zh/z, ch/c, sh/s, ing/in,
 // eng/en are not told apart), and when it is spelled in pinyin. A phrase of two
-// is found in pinyin, never by homophones: too many ordinary words sound alike.
+// is found in pinyin, but by homophones only where the rule is Loose: too many
+// ordinary words sound alike.
 //
 // It is immutable and safe for concurrent use.
 type Matcher struct {
@@ -53,6 +57,7 @@ type Matcher struct {
 
 type compiledRule struct {
 	id       string
+	loose    bool
 	except   []*regexp.Regexp
 	patterns []*regexp.Regexp
 }
@@ -72,7 +77,7 @@ func NewMatcher(rules []Rule) (*Matcher, error) {
 	m := &Matcher{byRune: map[rune][]int32{}, bySound: map[uint16][]int32{}}
 	var errs []error
 	for i, r := range rules {
-		c := compiledRule{id: r.ID}
+		c := compiledRule{id: r.ID, loose: r.Loose}
 		for _, p := range r.Phrases {
 			if err := m.add(i, p, false); err != nil {
 				errs = append(errs, fmt.Errorf("rule %s: %w", r.ID, err))
@@ -159,7 +164,8 @@ func (m *Matcher) at(t *ruleText, i int, spans []span) []span {
 	r := t.runes[i]
 	try := func(ids []int32) {
 		for _, id := range ids {
-			if end, ok := t.matches(&m.phrases[id], i); ok {
+			p := &m.phrases[id]
+			if end, ok := t.matches(p, i, m.rules[p.rule].loose); ok {
 				spans = append(spans, span{id, i, end})
 			}
 		}
@@ -311,7 +317,7 @@ func (t *ruleText) letters(i, n int) bool {
 }
 
 // matches reports whether a phrase starts at character i, and where it ends.
-func (t *ruleText) matches(p *phrase, i int) (end int, ok bool) {
+func (t *ruleText) matches(p *phrase, i int, loose bool) (end int, ok bool) {
 	start, exact, spelled := i, 0, 0
 	for k, want := range p.runes {
 		if i >= len(t.runes) {
@@ -333,7 +339,7 @@ func (t *ruleText) matches(p *phrase, i int) (end int, ok bool) {
 			}
 			spelled++
 			i += n
-		case p.han >= 3 && sharesID(t.sounds[i], p.sounds[k]):
+		case (p.han >= 3 || (loose && p.han == 2)) && sharesID(t.sounds[i], p.sounds[k]):
 			i++
 		default:
 			return 0, false

@@ -82,7 +82,7 @@ func (rk *ranker) coverage(f *featureText, label int32) float64 {
 		}
 	}
 	if sum == 0 {
-		return 0
+		return 0.5 // nothing about a subject: neither for nor against
 	}
 	return got / sum
 }

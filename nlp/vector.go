@@ -11,6 +11,8 @@ type vocab struct {
 	id    map[string]int32
 	names []string
 	idf   []float32
+	// strange is the idf of a feature no example has.
+	strange float64
 }
 
 // term is one feature of a vector.
@@ -64,6 +66,7 @@ func newVocab(texts []featureText) *vocab {
 		}
 	}
 	sort.Strings(v.names) // the order must not depend on the map
+	v.strange = math.Sqrt(math.Log(float64(len(texts)+1)) + 1)
 	v.idf = make([]float32, len(v.names))
 	for i, n := range v.names {
 		v.id[n] = int32(i) //nolint:gosec // bounded by the text given
@@ -74,18 +77,26 @@ func newVocab(texts []featureText) *vocab {
 	return v
 }
 
-// vector weighs the known features of a text, as a unit vector in order of id.
+// vector weighs the known features of a text, in order of id. With nothing
+// unknown in the text it is a unit vector; words and short pieces that no
+// example has make it shorter, so that every score of a text about something
+// else is lower.
 func (v *vocab) vector(f *featureText) []term {
 	out := make([]term, 0, len(f.names))
 	var sum float64
 	for _, n := range f.names {
-		if id, ok := v.id[n]; ok {
-			w := v.idf[id]
-			out = append(out, term{id, w})
-			sum += float64(w) * float64(w)
+		id, ok := v.id[n]
+		if !ok {
+			if w := v.strange * strangeWeight(n); w > 0 {
+				sum += w * w
+			}
+			continue
 		}
+		w := v.idf[id]
+		out = append(out, term{id, w})
+		sum += float64(w) * float64(w)
 	}
-	if sum == 0 {
+	if len(out) == 0 {
 		return nil
 	}
 	k := float32(1 / math.Sqrt(sum))
@@ -94,4 +105,18 @@ func (v *vocab) vector(f *featureText) []term {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].id < out[j].id })
 	return out
+}
+
+// strangeWeight is how much an unknown feature counts. Long pieces do not: they
+// are unknown in most texts, and in large sets rare ones are dropped.
+func strangeWeight(name string) float64 {
+	switch name[:2] {
+	case kindWord:
+		return kindWeight(name)
+	case kindChars:
+		if utf8.RuneCountInString(name[2:]) <= 2 {
+			return kindWeight(name)
+		}
+	}
+	return 0
 }
