@@ -211,22 +211,21 @@ func TestSay_FillsFactsAndKeepsNamesAsTheyAre(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	f.Add(good)
-	f.Add("category: 甲\ntopics:\n  - {id: a, b: [c, {d: e}]}\n")
-	f.Add("- - - -\n? a\n: |\n  b\n---\n...\n&a *a !!t <<: x")
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, name := range []string{"topics/a.yaml", "signals.yaml", "builtins.yaml", "phrases.yaml", "words.txt"} {
-			b, problems := intents.Load(with(map[string]string{name: text}))
-			failed := false
-			for _, p := range problems {
-				failed = failed || !p.Warning
-				if p.File == "" || p.Msg == "" || p.Line < 0 {
-					t.Fatalf("problem %+v", p)
-				}
+	names := []string{"topics/a.yaml", "signals.yaml", "builtins.yaml", "phrases.yaml", "words.txt"}
+	f.Add(uint8(0), good)
+	f.Add(uint8(1), "category: 甲\ntopics:\n  - {id: a, b: [c, {d: e}]}\n")
+	f.Add(uint8(3), "- - - -\n? a\n: |\n  b\n---\n...\n&a *a !!t <<: x")
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		b, problems := intents.Load(with(map[string]string{names[int(which)%len(names)]: text}))
+		failed := false
+		for _, p := range problems {
+			failed = failed || !p.Warning
+			if p.File == "" || p.Msg == "" || p.Line < 0 {
+				t.Fatalf("problem %+v", p)
 			}
-			if failed != (b == nil) {
-				t.Fatalf("base %v with problems %v", b != nil, problems)
-			}
+		}
+		if failed != (b == nil) {
+			t.Fatalf("base %v with problems %v", b != nil, problems)
 		}
 	})
 }

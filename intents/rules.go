@@ -44,30 +44,41 @@ func (l *loader) rule(id string, f map[string]doc) (nlp.Rule, []string) {
 	r.Except = append(r.Except, questions...)
 	for _, p := range f["patterns"].lines("patterns") {
 		r.Patterns = append(r.Patterns, p.text)
-		l.compiles(nlp.Rule{ID: id, Patterns: []string{p.text}}, p.at)
 	}
-	for _, key := range []string{"phrases", "except", "questions"} {
+	for _, key := range []string{"phrases", "except", "questions", "patterns"} {
 		have := map[string]bool{}
 		for _, p := range f[key].lines(key) {
 			if have[p.text] {
 				l.errorf(p.at, "%s: %q is given twice", id, p.text)
 			}
 			have[p.text] = true
-			if key == "phrases" {
-				l.compiles(nlp.Rule{ID: id, Phrases: []string{p.text}}, p.at)
-			} else {
-				l.compiles(nlp.Rule{ID: id, Except: []string{p.text}}, p.at)
-			}
 		}
+	}
+	if !matches(r) {
+		l.blame(id, f)
 	}
 	return r, questions
 }
 
-// compiles reports what the matcher says against a rule of one entry, so that
-// the problem has the entry's line.
-func (l *loader) compiles(r nlp.Rule, at position) {
-	if _, err := nlp.NewMatcher([]nlp.Rule{r}); err != nil {
-		l.errorf(at, "%s", err)
+func matches(r nlp.Rule) bool {
+	_, err := nlp.NewMatcher([]nlp.Rule{r})
+	return err == nil
+}
+
+// blame tries the entries of a rule the matcher refused one by one, so that
+// each problem has its entry's line.
+func (l *loader) blame(id string, f map[string]doc) {
+	for key, rule := range map[string]func(s string) nlp.Rule{
+		"phrases":   func(s string) nlp.Rule { return nlp.Rule{ID: id, Phrases: []string{s}} },
+		"except":    func(s string) nlp.Rule { return nlp.Rule{ID: id, Except: []string{s}} },
+		"questions": func(s string) nlp.Rule { return nlp.Rule{ID: id, Except: []string{s}} },
+		"patterns":  func(s string) nlp.Rule { return nlp.Rule{ID: id, Patterns: []string{s}} },
+	} {
+		for _, p := range f[key].lines(key) {
+			if _, err := nlp.NewMatcher([]nlp.Rule{rule(p.text)}); err != nil {
+				l.errorf(p.at, "%s", err)
+			}
+		}
 	}
 }
 
