@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Archive, error) {
 	}
 	a := &Archive{seal: o.Sealer, auditKey: o.Sealer.Derive("audit chain"), clock: o.Clock, log: o.Logger}
 	if a.clock == nil {
-		a.clock = time.Now
+		a.clock = time.Now //nolint:forbidigo // the one place where the default clock is taken
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -117,7 +117,7 @@ func (a *Archive) openSQLite(dir string) error {
 		return fmt.Errorf("archive: %w", err)
 	}
 	// SQLite would make the file readable by all; its log takes the same mode.
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own data directory
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
@@ -146,7 +146,8 @@ func (a *Archive) openPostgres(url string) error {
 	a.mode = ModePostgres
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return errors.New("archive: database.url is not understood; want postgres://user:password@host:port/name") //nolint:perfsprint // the cause may quote the password
+		// The cause may quote the password.
+		return errors.New("archive: database.url is not understood; want postgres://user:password@host:port/name")
 	}
 	// bun writes arguments into the statement, so prepared ones would never be
 	// used again.

@@ -129,6 +129,7 @@ func rawDB(t *testing.T, driver, dsn string) *sql.DB {
 }
 
 func testUsers(t *testing.T, b base) {
+	t.Helper()
 	ctx, a := t.Context(), b.open(t)
 	if n, err := a.CountUsers(ctx); err != nil || n != 0 {
 		t.Fatalf("CountUsers = %d, %v", n, err)
@@ -184,6 +185,7 @@ func testUsers(t *testing.T, b base) {
 }
 
 func testLogins(t *testing.T, b base) {
+	t.Helper()
 	now := start
 	ctx := t.Context()
 	a := b.openWith(t, func(o *archive.Options) { o.Clock = func() time.Time { return now } })
@@ -249,6 +251,7 @@ func testLogins(t *testing.T, b base) {
 }
 
 func testAudit(t *testing.T, b base) {
+	t.Helper()
 	ctx, a := t.Context(), b.open(t)
 	for i := range 5 {
 		e := chat.Audit{User: fmt.Sprintf("u%d", i%2), Action: "reveal", Object: fmt.Sprintf("c%d", i%3), Detail: "phone 13812345678\x00\xff", IP: "192.0.2.1"}
@@ -293,6 +296,7 @@ func testAudit(t *testing.T, b base) {
 }
 
 func testAuditConcurrent(t *testing.T, b base) {
+	t.Helper()
 	ctx := t.Context()
 	first, second := b.open(t), b.open(t)
 	var wg sync.WaitGroup
@@ -330,6 +334,7 @@ func conversation(id chat.ConvID, version int64) (chat.Conversation, []chat.Mess
 }
 
 func testConversations(t *testing.T, b base) {
+	t.Helper()
 	ctx, a := t.Context(), b.open(t)
 	id := chat.NewConvID(7)
 	want, messages := conversation(id, 9)
@@ -379,6 +384,7 @@ func testConversations(t *testing.T, b base) {
 }
 
 func testOlderVersion(t *testing.T, b base) {
+	t.Helper()
 	ctx, a := t.Context(), b.open(t)
 	id := chat.NewConvID(7)
 	c, messages := conversation(id, 9)
@@ -397,6 +403,7 @@ func testOlderVersion(t *testing.T, b base) {
 }
 
 func testList(t *testing.T, b base) {
+	t.Helper()
 	ctx, a := t.Context(), b.open(t)
 	var ids []chat.ConvID
 	for i := range 5 {
@@ -475,7 +482,7 @@ func dump(t *testing.T, db *sql.DB) string {
 				t.Fatal(err)
 			}
 			for _, v := range values {
-				switch v := (*v.(*any)).(type) { //nolint:errcheck // made above
+				switch v := (*v.(*any)).(type) {
 				case []byte:
 					b.Write(v)
 				default:
@@ -492,6 +499,7 @@ func dump(t *testing.T, db *sql.DB) string {
 }
 
 func testSealed(t *testing.T, b base) {
+	t.Helper()
 	ctx, a := t.Context(), b.open(t)
 	c, m := conversation(chat.NewConvID(1), 1)
 	if err := a.SaveConversation(ctx, c, m); err != nil {
@@ -534,6 +542,7 @@ func testSealed(t *testing.T, b base) {
 }
 
 func testReseal(t *testing.T, b base) {
+	t.Helper()
 	ctx := t.Context()
 	c, m := conversation(chat.NewConvID(1), 1)
 	if err := b.open(t).SaveConversation(ctx, c, m); err != nil {
@@ -560,6 +569,7 @@ func testReseal(t *testing.T, b base) {
 }
 
 func testOpenTwice(t *testing.T, b base) {
+	t.Helper()
 	ctx := t.Context()
 	var wg sync.WaitGroup
 	for i := range 4 {
@@ -584,6 +594,7 @@ func testOpenTwice(t *testing.T, b base) {
 }
 
 func testClosed(t *testing.T, b base) {
+	t.Helper()
 	a, err := archive.Open(t.Context(), b.options)
 	if err != nil {
 		t.Fatal(err)

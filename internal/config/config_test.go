@@ -307,7 +307,7 @@ func TestEnsureKey_RefusesABadFile(t *testing.T) {
 	if err := os.WriteFile(name, []byte(config.GenerateKey().Reveal()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(name, 0o644); err != nil { //nolint:gosec // the point of the test
+	if err := os.Chmod(name, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := config.EnsureKey(&config.Config{Data: dir}); err == nil {

@@ -221,13 +221,13 @@ func (l *loader) decodeMap(pairs []*ast.MappingValueNode, v reflect.Value, path 
 
 // secretFile reads a secret from a file, without the space at its end.
 func (l *loader) secretFile(v reflect.Value, path, name string) {
-	info, err := os.Stat(name)
+	info, err := os.Stat(name) //nolint:gosec // the operator names his own files
 	if err == nil && (info.IsDir() || info.Size() > maxSecretFile) {
 		err = fmt.Errorf("%s is not a small file", name)
 	}
 	var data []byte
 	if err == nil {
-		data, err = os.ReadFile(name)
+		data, err = os.ReadFile(name) //nolint:gosec // as above
 	}
 	if err != nil {
 		l.report(path, "%s", err)

@@ -34,7 +34,7 @@ func (p Problem) String() string {
 
 // Problems is the error of Load: everything that is wrong, in file order, those
 // without a line last.
-type Problems []Problem
+type Problems []Problem //nolint:errname // it reads as what it is: several, told at once
 
 func (p Problems) Error() string {
 	lines := make([]string, len(p))

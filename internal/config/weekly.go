@@ -19,8 +19,9 @@ func normalWeekly(s string) (string, error) {
 			if piece = strings.Join(strings.Fields(piece), " "); piece == "" {
 				continue
 			}
-			days, times, ok := "", piece, true
+			days, times := "", piece
 			if piece[0] < '0' || piece[0] > '9' {
+				var ok bool
 				if days, times, ok = strings.Cut(piece, " "); !ok {
 					return s, fmt.Errorf("%q: want days, a space and times, such as Mon-Fri 09:00-18:00", piece)
 				}

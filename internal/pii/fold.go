@@ -27,7 +27,7 @@ func fold(s string) folded {
 			if to, ok := foldRune(r); ok {
 				if to != 0 {
 					b.WriteByte(to)
-					at = append(at, int32(i)) //nolint:gosec // texts are far below 2 GB
+					at = append(at, int32(i))
 				}
 				i += n
 				continue
@@ -35,11 +35,11 @@ func fold(s string) folded {
 		}
 		for j := range n {
 			b.WriteByte(s[i+j])
-			at = append(at, int32(i+j)) //nolint:gosec // texts are far below 2 GB
+			at = append(at, int32(i+j))
 		}
 		i += n
 	}
-	at = append(at, int32(len(s))) //nolint:gosec // texts are far below 2 GB
+	at = append(at, int32(len(s)))
 	return folded{s: b.String(), at: at}
 }
 

@@ -53,7 +53,7 @@ func (r *run) ends(s string, k, most int) bool {
 	return g <= most || g == k
 }
 
-func (r *run) digits(from, to int) string { return string(r.d[from:to]) }
+func (r *run) digits(k int) string { return string(r.d[:k]) }
 
 // numbers finds everything that is made of digits, left to right; at each start
 // the surest kind wins: identity number before card before phone.
@@ -89,14 +89,14 @@ func (f folded) numberAt(i int) Finding {
 	s := f.s
 	r := collect(s, i)
 	if r.n < 11 {
-		if r.n == 10 && r.ends(s, 10, 2) && isLandline(r.digits(0, 10)) {
+		if r.n == 10 && r.ends(s, 10, 2) && isLandline(r.digits(10)) {
 			return Finding{Kind: KindLandline, Start: i, End: r.end[9]}
 		}
 		return Finding{}
 	}
 	context := before(s, i, 14)
 	if r.ends(s, 18, 4) {
-		id := r.digits(0, 18)
+		id := r.digits(18)
 		if idShape(id) && (idCheck(id) || containsAny(context, idWords)) {
 			return Finding{Kind: KindIDCard, Start: i, End: r.end[17]}
 		}
@@ -104,14 +104,14 @@ func (f folded) numberAt(i int) Finding {
 			return Finding{Kind: KindCreditCode, Start: i, End: r.end[17]}
 		}
 	}
-	if r.ends(s, 15, 3) && oldID(r.digits(0, 15)) {
+	if r.ends(s, 15, 3) && oldID(r.digits(15)) {
 		return Finding{Kind: KindIDCard, Start: i, End: r.end[14]}
 	}
 	for k := min(r.n, 19); k >= 13; k-- {
 		if !r.ends(s, k, 5) || r.d[k-1] == 'X' {
 			continue
 		}
-		pan := r.digits(0, k)
+		pan := r.digits(k)
 		if luhn(pan) && cardBIN(pan) || k >= 15 && containsAny(context, cardWords) || luhn(pan) && containsAny(context, cardWords) {
 			return Finding{Kind: KindBankCard, Start: i, End: r.end[k-1]}
 		}
@@ -121,7 +121,7 @@ func (f folded) numberAt(i int) Finding {
 		if !r.ends(s, 11+skip, 4) {
 			continue
 		}
-		switch lead := r.digits(0, skip); lead {
+		switch lead := r.digits(skip); lead {
 		case "", "0", "86", "0086":
 		default:
 			continue
@@ -132,7 +132,7 @@ func (f folded) numberAt(i int) Finding {
 		}
 	}
 	for k := 12; k >= 11; k-- {
-		if r.ends(s, k, 3) && isLandline(r.digits(0, k)) {
+		if r.ends(s, k, 3) && isLandline(r.digits(k)) {
 			return Finding{Kind: KindLandline, Start: i, End: r.end[k-1]}
 		}
 	}

@@ -10,18 +10,18 @@ import (
 	"wensheng/internal/pii"
 )
 
-func newKey(t testing.TB) []byte {
-	t.Helper()
+func newKey(tb testing.TB) []byte {
+	tb.Helper()
 	k := make([]byte, pii.KeySize)
 	_, _ = rand.Read(k)
 	return k
 }
 
-func newSealer(t testing.TB, current []byte, older ...[]byte) *pii.Sealer {
-	t.Helper()
+func newSealer(tb testing.TB, current []byte, older ...[]byte) *pii.Sealer {
+	tb.Helper()
 	s, err := pii.NewSealer(current, older...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

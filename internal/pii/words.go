@@ -291,7 +291,7 @@ func nameEnd(s string, start int, strict, formal bool) (end int, ok bool) {
 		_, m := utf8.DecodeRuneInString(s[start+n:])
 		end += n + m
 	}
-	for given := 0; given < 2; given++ {
+	for given := range 2 {
 		if hasPrefixAny(s[end:], afterName) {
 			return end, given > 0
 		}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,13 +67,8 @@ func redact(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 		return a
 	}
-	if isDenied(a.Key) {
+	if isDenied(a.Key) || slices.ContainsFunc(groups, isDenied) {
 		return slog.String(a.Key, hidden)
-	}
-	for _, g := range groups {
-		if isDenied(g) {
-			return slog.String(a.Key, hidden)
-		}
 	}
 	switch a.Value.Kind() {
 	case slog.KindString:
@@ -127,10 +123,5 @@ func isDenied(key string) bool {
 	if denied[key] {
 		return true
 	}
-	for _, end := range deniedEnds {
-		if strings.HasSuffix(key, end) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(deniedEnds, func(end string) bool { return strings.HasSuffix(key, end) })
 }

@@ -51,7 +51,7 @@ func TestNewLogger_LetsNoPersonalDataOut(t *testing.T) {
 			var out bytes.Buffer
 			log := telemetry.NewLogger(&out, slog.LevelDebug, format)
 			ctx := t.Context()
-			log.InfoContext(ctx, "from "+canaryPhone) //nolint:sloglint // what somebody will do some day
+			log.InfoContext(ctx, "from "+canaryPhone)
 			log.InfoContext(ctx, "x", "note", "id "+canaryID, "card", canaryCard, "n", int64(13812345678), "u", uint64(6222021234567890128), "f", float64(13812345678))
 			log.InfoContext(ctx, "x", "err", fmt.Errorf("send to %s: %w", canaryPhone, errors.New(canaryCard)))
 			log.InfoContext(ctx, "x", "any", person{Phone: canaryPhone}, "ptr", &person{Phone: canaryPhone}, "list", []string{canaryID}, "raw", []byte(canaryWord), "map", map[string]string{canaryPhone: "x"})

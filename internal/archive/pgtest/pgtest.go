@@ -34,64 +34,64 @@ type Server struct {
 // Start starts a server that stops when the test and its subtests end, or when
 // the test process dies. Without PostgreSQL on the machine the test is skipped;
 // with CI=true in the environment it fails.
-func Start(t testing.TB) *Server {
-	t.Helper()
+func Start(tb testing.TB) *Server {
+	tb.Helper()
 	bin := binaries()
 	if bin == "" {
-		if os.Getenv("CI") == "true" { //nolint:forbidigo // a test helper
-			t.Fatal("PostgreSQL is not installed; apt-get install postgresql")
+		if os.Getenv("CI") == "true" {
+			tb.Fatal("PostgreSQL is not installed; apt-get install postgresql")
 		}
-		t.Skip("SKIPPED, NOT TESTED: PostgreSQL is not installed; apt-get install postgresql")
+		tb.Skip("SKIPPED, NOT TESTED: PostgreSQL is not installed; apt-get install postgresql")
 	}
-	dir, err := os.MkdirTemp("", "wspg") // short: a socket's path holds 107 bytes
+	dir, err := os.MkdirTemp("", "wspg") //nolint:usetesting // short: a socket's path holds 107 bytes
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	attr := credential(t, dir)
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	attr := credential(tb, dir)
 
-	run := exec.CommandContext(t.Context(), filepath.Join(bin, "initdb"), "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N") //nolint:gosec // paths of our own
+	run := exec.CommandContext(tb.Context(), filepath.Join(bin, "initdb"), "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 	run.SysProcAttr, run.Dir = attr, dir
 	if out, err := run.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+		tb.Fatalf("initdb: %v\n%s", err, out)
 	}
 
 	// The shell stops the server when its input ends: at the cleanup, and when
 	// this process is killed.
 	const script = `"$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 & p=$!; cat >/dev/null; kill -INT $p; wait $p`
-	server := exec.Command("sh", "-c", script, "sh", filepath.Join(bin, "postgres"), dir) //nolint:gosec,noctx // ends with its input, not with a context
+	server := exec.Command("sh", "-c", script, "sh", filepath.Join(bin, "postgres"), dir)
 	server.SysProcAttr, server.Dir = attr, dir
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
 	input, err := server.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := server.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = input.Close()
 		_ = server.Wait()
-		if t.Failed() {
-			t.Logf("PostgreSQL said:\n%s", log.String())
+		if tb.Failed() {
+			tb.Logf("PostgreSQL said:\n%s", log.String())
 		}
 	})
 
 	s := &Server{dir: dir}
 	db, err := sql.Open("pgx", s.url("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for err = db.PingContext(ctx); err != nil; err = db.PingContext(ctx) {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("PostgreSQL does not answer: %v", err)
+			tb.Fatalf("PostgreSQL does not answer: %v", err)
 		case <-tick.C:
 		}
 	}
@@ -99,16 +99,16 @@ func Start(t testing.TB) *Server {
 }
 
 // NewDatabase makes an empty database and returns its URL.
-func (s *Server) NewDatabase(t testing.TB) string {
-	t.Helper()
+func (s *Server) NewDatabase(tb testing.TB) string {
+	tb.Helper()
 	db, err := sql.Open("pgx", s.url("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
 	name := fmt.Sprintf("test%d", s.n.Add(1))
-	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+	if _, err := db.ExecContext(tb.Context(), "CREATE DATABASE "+name); err != nil {
+		tb.Fatal(err)
 	}
 	return s.url(name)
 }
@@ -142,25 +142,25 @@ func version(path string) int {
 
 // credential lets root run the server as the user postgres, as it demands, and
 // gives that user the directory.
-func credential(t testing.TB, dir string) *syscall.SysProcAttr {
-	t.Helper()
+func credential(tb testing.TB, dir string) *syscall.SysProcAttr {
+	tb.Helper()
 	if os.Getuid() != 0 {
 		return nil
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		t.Fatalf("PostgreSQL does not run as root: %v", err)
+		tb.Fatalf("PostgreSQL does not run as root: %v", err)
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
