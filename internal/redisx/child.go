@@ -32,6 +32,9 @@ const (
 	// maxSocketPath is what a unix socket's path may have in bytes, with room
 	// for the systems that allow the fewest.
 	maxSocketPath = 100
+
+	runPrefix  = "wensheng-"
+	socketName = "redis.sock"
 )
 
 // errLocked says that another process has the directory.
@@ -110,10 +113,10 @@ func (c *child) prepare(ctx context.Context, o Options) error {
 	if c.lock, err = lockDir(ctx, dir); err != nil {
 		return err
 	}
-	if c.runDir, err = shortDir(); err != nil {
+	if c.runDir, err = runDir(dir); err != nil {
 		return err
 	}
-	c.socket = filepath.Join(c.runDir, "redis.sock")
+	c.socket = filepath.Join(c.runDir, socketName)
 	c.config = filepath.Join(dir, "redis.conf")
 	text := strings.Join([]string{
 		"# Written by wensheng at every start.",
@@ -166,14 +169,32 @@ func lockDir(ctx context.Context, dir string) (*os.File, error) {
 	}
 }
 
+// runDir makes the directory of the socket, and removes the one that a killed
+// gateway left; its name is kept beside the data.
+func runDir(dir string) (string, error) {
+	note := filepath.Join(dir, "run")
+	if old, err := os.ReadFile(note); err == nil && strings.HasPrefix(filepath.Base(string(old)), runPrefix) {
+		_ = os.Remove(filepath.Join(string(old), socketName)) //nolint:gosec // our own note, in a private directory
+		_ = os.Remove(string(old))                            //nolint:gosec // as above, and only if it is empty now
+	}
+	made, err := shortDir()
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(note, []byte(made), 0o600); err != nil {
+		return made, fmt.Errorf("redis: %w", err)
+	}
+	return made, nil
+}
+
 // shortDir makes a private directory whose sockets have a short enough path.
 func shortDir() (string, error) {
 	for _, base := range []string{"", "/tmp"} {
-		dir, err := os.MkdirTemp(base, "wensheng-")
+		dir, err := os.MkdirTemp(base, runPrefix)
 		if err != nil {
 			continue
 		}
-		if len(dir)+len("/redis.sock") <= maxSocketPath {
+		if len(dir)+len("/"+socketName) <= maxSocketPath {
 			return dir, nil
 		}
 		_ = os.Remove(dir)

@@ -1,10 +1,13 @@
 package redisx_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,7 +23,22 @@ import (
 	"wensheng/internal/redisx/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// gatewayDir, when set, makes the test program a gateway to be killed: it serves
+// an embedded Redis in that directory, says so and waits.
+const gatewayDir = "REDISX_TEST_GATEWAY_DIR"
+
+func TestMain(m *testing.M) {
+	if dir, ok := os.LookupEnv(gatewayDir); ok {
+		db, err := redisx.Connect(context.Background(), redisx.Options{Dir: dir, AppendFsync: "always"})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("ready", db.Client().Set(context.Background(), "k", "v", 0).Err())
+		select {}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func connect(t *testing.T, o redisx.Options) *redisx.DB {
 	t.Helper()
@@ -108,6 +126,42 @@ func TestEmbedded_ComesBackAfterAKillWithItsData(t *testing.T) {
 		t.Errorf("after a restart: got %q, %v", got, err)
 	}
 	closeDB(t, again)
+}
+
+func TestEmbedded_EndsWithAKilledGateway(t *testing.T) {
+	t.Parallel()
+	redistest.Binary(t)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), gatewayDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "ready <nil>\n" {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	left, err := os.ReadFile(filepath.Join(dir, "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	// The next gateway waits for the orphan's end and finds the data.
+	db := connect(t, redisx.Options{Dir: dir})
+	defer closeDB(t, db)
+	if got, err := db.Client().Get(t.Context(), "k").Result(); err != nil || got != "v" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := os.Stat(string(left)); !os.IsNotExist(err) {
+		t.Errorf("the killed gateway's socket directory is still there: %v", err)
+	}
 }
 
 func TestEmbedded_KeepsTheDirectoryToItself(t *testing.T) {

@@ -449,6 +449,48 @@ func TestStore_KeepsWhatItAcknowledgedOverAKill(t *testing.T) {
 	}
 }
 
+func TestRun_HearsAgainAfterAKill(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.Client())
+	a := e.accept(t, text(person(t, "web"), "p1", "one"))
+	got := make(chan struct{}, 1)
+	defer e.Subscribe(func(chat.Wake) {
+		select {
+		case got <- struct{}{}:
+		default:
+		}
+	})()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	hear := func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-got:
+				return
+			case <-tick.C:
+				_ = e.Typing(t.Context(), a.Conv, chat.RoleAgent) // fails while the server is away
+			case <-t.Context().Done():
+				t.Fatal("no wake-up")
+			}
+		}
+	}
+	hear()
+	s.Restart()
+	select {
+	case <-got: // one that was under way
+	default:
+	}
+	hear()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStore_LeavesNothingReadableAtRest(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

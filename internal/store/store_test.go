@@ -590,6 +590,13 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Fatal(err)
 			}
 			same(t, "state", e.inState(t, conv), []chat.State{})
+			e.write(t, conv, chat.Fence{Any: true}, chat.Commit{Effects: []chat.Effect{{ID: "late", Kind: chat.EffectSend, Due: e.clock.Now()}}})
+			if !e.due(t, conv) {
+				t.Error("an archived conversation's effect is forgotten")
+			}
+			if err := e.Done(t.Context(), conv, "late"); err != nil || e.due(t, conv) {
+				t.Errorf("still due, %v", err)
+			}
 			silent := text(who, "s", "quiet")
 			silent.Silent = true
 			if a := e.accept(t, silent); a.State != chat.StateClosed || a.Turn != nil || a.Message.VSeq != 0 {

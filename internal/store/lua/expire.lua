@@ -18,5 +18,6 @@ for _, k in ipairs(keys) do
   end
 end
 redis.call('ZREM', key('st', 'closed'), c.id)
-redis.call('ZREM', tag .. 'ready', c.id)
+-- What is still to be done stays due for as long as the conversation lives.
+if life > 0 then schedule(c) else redis.call('ZREM', tag .. 'ready', c.id) end
 return { 'OK' }
