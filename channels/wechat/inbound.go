@@ -31,7 +31,7 @@ const (
 	EventClick       = "click"       // EventKey is the menu's key
 	EventView        = "view"        // silent; EventKey is the address
 	EventLocation    = "location"    // silent, sampled; Media has the position
-	EventUnsupported = "unsupported" // a message type we cannot read; EventKey names it
+	EventUnsupported = "unsupported" // a message type we cannot read, as a KindLink without text; EventKey names it
 )
 
 // decoded is a callback as the house will see it.
@@ -86,7 +86,8 @@ func decode(account chat.AccountID, appID string, p payload, now time.Time) (dec
 		d.in.Kind = chat.KindLink
 		d.in.Text = strings.TrimSpace(clean(string(p.Title)) + "\n" + clean(string(p.URL)))
 	default: // file, mini-program card, what the vendor adds next
-		d.in.Kind, d.in.Event, d.in.EventKey = chat.KindEvent, EventUnsupported, bounded(p.MsgType)
+		// A link without words is what no reader can open: the bot says so.
+		d.in.Kind, d.in.Event, d.in.EventKey = chat.KindLink, EventUnsupported, bounded(p.MsgType)
 	}
 	return d, nil
 }
