@@ -1,0 +1,418 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+
+	"wensheng/channels/channeltest"
+	"wensheng/internal/app"
+	"wensheng/internal/chat"
+	"wensheng/internal/config"
+	"wensheng/internal/pii"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// masterKey seals every test gateway's data, so that tests can read it back.
+var masterKey = bytes.Repeat([]byte{7}, 32)
+
+// wechatAccount and smsAccount are in every test gateway.
+const (
+	wechatToken = "wensheng"
+	wechatAES   = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+	wechatApp   = "wx5823bf96d3bd56c7"
+	smsSecret   = "s3cretpath0123456789"
+)
+
+// gateway is one running app with all three channels.
+type gateway struct {
+	app  *app.App
+	url  string
+	data string
+	log  *lockedBuffer
+	stop func() error
+}
+
+type gatewayOptions struct {
+	// redis is a URL; empty is the embedded server.
+	redis string
+	// data is the data directory; empty is a new one.
+	data string
+	// yaml is added to the config.
+	yaml string
+	// accounts replaces the default account lines.
+	accounts string
+	// wechatAPI is where the fake vendor listens.
+	wechatAPI string
+	// listen is host:port; empty is a free port.
+	listen string
+}
+
+func accountsYAML(wechatAPI string) string {
+	if wechatAPI == "" {
+		wechatAPI = "http://127.0.0.1:1"
+	}
+	return fmt.Sprintf(`accounts:
+  - {id: web, kind: web, identity_key: "0123456789abcdef0123456789abcdef"}
+  - {id: mp, kind: wechat, app_id: %s, app_secret: appsecret0123456789, token: %s, mode: plain, api_base: %q}
+  - {id: safe, kind: wechat, app_id: %s, app_secret: appsecret0123456789, token: %s, encoding_aes_key: %s, mode: safe, api_base: %q}
+  - {id: sms, kind: sms, provider: generic, path_secret: %s, mapping: {format: json, fields: {id: id, from: from, text: text}, ack_body: ok}}
+  - {id: ali, kind: sms, provider: aliyun, path_secret: ali%s}
+`, wechatApp, wechatToken, wechatAPI, wechatApp, wechatToken, wechatAES, wechatAPI, smsSecret, smsSecret)
+}
+
+// configFile writes a config for a test gateway and returns its path.
+func configFile(t testing.TB, o gatewayOptions) string {
+	t.Helper()
+	if o.data == "" {
+		o.data = shortDir(t)
+	}
+	if o.accounts == "" {
+		o.accounts = accountsYAML(o.wechatAPI)
+	}
+	if o.listen == "" {
+		o.listen = "127.0.0.1:0"
+	}
+	yaml := fmt.Sprintf("listen: %s\ndata: %s\nsecrets: {key: %q}\ncompany: {name: 测试消费金融, hotline: 400-000-0000}\nredis: {url: %q, appendfsync: always}\n%s%s",
+		o.listen, o.data, base64.StdEncoding.EncodeToString(masterKey), o.redis, o.accounts, o.yaml)
+	path := filepath.Join(t.TempDir(), "wensheng.yaml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shortDir is a temporary directory whose path leaves room for a socket's name.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ws")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// start runs a gateway in this process until the test ends, or stop is called.
+func start(t testing.TB, o gatewayOptions) *gateway {
+	t.Helper()
+	cfg, err := config.Load(configFile(t, o), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &lockedBuffer{}
+	a, err := app.New(t.Context(), app.Options{Config: cfg, Logger: app.NewLogger(cfg, log)})
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, log)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	g := &gateway{app: a, url: "http://" + a.Addr(), data: cfg.Data, log: log}
+	var once sync.Once
+	var stopErr error
+	g.stop = func() error {
+		once.Do(func() {
+			cancel()
+			stopErr = <-done
+		})
+		return stopErr
+	}
+	t.Cleanup(func() {
+		if err := g.stop(); err != nil {
+			t.Errorf("gateway: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("gateway log:\n%s", log)
+		}
+	})
+	return g
+}
+
+// sealer opens what test gateways have sealed.
+func sealer(t testing.TB) *pii.Sealer {
+	t.Helper()
+	s, err := pii.NewSealer(masterKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (g *gateway) wechat(account string) *channeltest.WeChatClient {
+	c := &channeltest.WeChatClient{URL: g.url + "/channels/wechat/" + account, AppID: wechatApp, Token: wechatToken, Mode: "plain"}
+	if account == "safe" {
+		c.Mode, c.AESKey = "safe", wechatAES
+	}
+	return c
+}
+
+// sms pushes one message through the generic provider and returns the status.
+func (g *gateway) sms(t testing.TB, id, from, text string) int {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"id": id, "from": from, "text": text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := httpClient.Post(g.url+"/channels/sms/sms/"+smsSecret, "application/json", bytes.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+var httpClient = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// frame is any frame of the web protocol, both ways.
+type frame struct {
+	T        string        `json:"t"`
+	CID      string        `json:"cid,omitempty"`
+	Text     string        `json:"text,omitempty"`
+	ID       string        `json:"id,omitempty"`
+	Session  string        `json:"session,omitempty"`
+	Conv     string        `json:"conv,omitempty"`
+	Epoch    string        `json:"epoch,omitempty"`
+	Seq      int64         `json:"seq,omitempty"`
+	State    string        `json:"state,omitempty"`
+	Position int           `json:"position,omitempty"`
+	From     *speaker      `json:"from,omitempty"`
+	Options  []chat.Option `json:"options,omitempty"`
+	Code     string        `json:"code,omitempty"`
+	Message  string        `json:"message,omitempty"`
+	Score    int           `json:"score,omitempty"`
+	Identity string        `json:"identity,omitempty"`
+	Locale   string        `json:"locale,omitempty"`
+}
+
+type speaker struct {
+	Role string `json:"role"`
+	Name string `json:"name"`
+}
+
+// visitor is one web socket after its hello.
+type visitor struct {
+	t       testing.TB
+	ws      *websocket.Conn
+	welcome frame
+	frames  chan frame
+}
+
+// visit connects a visitor; session, epoch and seq of hello resume.
+func (g *gateway) visit(t testing.TB, hello frame) *visitor {
+	t.Helper()
+	v, err := g.tryVisit(t, hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (g *gateway) tryVisit(t testing.TB, hello frame) (*visitor, error) {
+	d := websocket.Dialer{Subprotocols: []string{"wensheng.v1"}, HandshakeTimeout: 5 * time.Second}
+	ws, res, err := d.Dial("ws"+strings.TrimPrefix(g.url, "http")+"/channels/web/web/ws", http.Header{"Origin": {g.url}})
+	if res != nil && res.Body != nil {
+		_ = res.Body.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := &visitor{t: t, ws: ws, frames: make(chan frame, 1024)}
+	hello.T = "hello"
+	if err := ws.WriteJSON(hello); err != nil {
+		_ = ws.Close()
+		return nil, err
+	}
+	if err := ws.ReadJSON(&v.welcome); err != nil {
+		_ = ws.Close()
+		return nil, err
+	}
+	go func() {
+		defer close(v.frames)
+		for {
+			var f frame
+			if ws.ReadJSON(&f) != nil {
+				return
+			}
+			v.frames <- f
+		}
+	}()
+	t.Cleanup(func() { v.close() })
+	return v, nil
+}
+
+func (v *visitor) close() {
+	_ = v.ws.Close()
+	for range v.frames { //nolint:revive // drains until the reader has ended
+	}
+}
+
+func (v *visitor) send(f frame) {
+	v.t.Helper()
+	if err := v.ws.WriteJSON(f); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// say sends a text and waits for its ack.
+func (v *visitor) say(cid, text string) frame {
+	v.t.Helper()
+	v.send(frame{T: "msg", CID: cid, Text: text})
+	return v.wait("ack of "+cid, func(f frame) bool { return f.T == "ack" && f.CID == cid })
+}
+
+// wait returns the next frame that fits, skipping others.
+func (v *visitor) wait(what string, fits func(frame) bool) frame {
+	v.t.Helper()
+	deadline := time.NewTimer(15 * time.Second)
+	defer deadline.Stop()
+	for {
+		select {
+		case f, ok := <-v.frames:
+			if !ok {
+				v.t.Fatalf("waiting for %s: the socket closed", what)
+			}
+			if fits(f) {
+				return f
+			}
+		case <-deadline.C:
+			v.t.Fatalf("waiting for %s: nothing came", what)
+		}
+	}
+}
+
+// reply waits for the next message of a role.
+func (v *visitor) reply(role string) frame {
+	v.t.Helper()
+	return v.wait("a message of the "+role, func(f frame) bool { return f.T == "msg" && f.From != nil && f.From.Role == role })
+}
+
+// agent is a logged-in user of the agent API.
+type agent struct {
+	t     testing.TB
+	url   string
+	token string
+}
+
+// addAgent adds a user through the command's own path and logs him in.
+func (g *gateway) addAgent(t testing.TB, cfgPath, login string, roles ...string) *agent {
+	t.Helper()
+	cfg, err := config.Load(cfgPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Data = g.data
+	user := app.NewUser{Login: login, Name: "小" + login, Roles: roles, Groups: []string{cfg.Groups[0].ID}, Capacity: 5, Password: "correct horse"}
+	if err := app.AddUser(t.Context(), cfg, slog.New(slog.DiscardHandler), user); err != nil {
+		t.Fatal(err)
+	}
+	return g.login(t, login, "correct horse")
+}
+
+func (g *gateway) login(t testing.TB, login, password string) *agent {
+	t.Helper()
+	a := &agent{t: t, url: g.url + "/api/v1"}
+	var out struct {
+		Token string `json:"token"`
+	}
+	if status := a.call("POST", "/login", map[string]string{"login": login, "password": password}, &out); status != http.StatusOK {
+		t.Fatalf("login: status %d", status)
+	}
+	a.token = out.Token
+	return a
+}
+
+// call makes one request and decodes a JSON answer into out when it is not nil.
+func (a *agent) call(method, path string, in, out any) int {
+	a.t.Helper()
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), method, a.url+path, body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
+	}
+	res, err := httpClient.Do(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read whole
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if out != nil && res.StatusCode < 300 && len(raw) > 0 {
+		if err := json.Unmarshal(raw, out); err != nil {
+			a.t.Fatalf("%s %s: %v in %s", method, path, err, raw)
+		}
+	}
+	return res.StatusCode
+}
+
+func path(parts ...string) string {
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return "/" + strings.Join(parts, "/")
+}
+
+// eventually polls until fn is true.
+func eventually(t testing.TB, what string, fn func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for tick := time.NewTicker(25 * time.Millisecond); ; <-tick.C {
+		if fn() {
+			tick.Stop()
+			return
+		}
+		if time.Now().After(deadline) {
+			tick.Stop()
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
+
+// lockedBuffer is a log that goroutines write and the test reads.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
