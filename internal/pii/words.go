@@ -50,7 +50,7 @@ func (f folded) secretAfter(found []Finding, word string, from int) []Finding {
 			break
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == '\n' || r == '!' || r == '?' || r == 0x3002 || r == '*' {
+		if r == '\n' || r == '\t' || r == '!' || r == '?' || r == 0x3002 || r == '*' {
 			return found
 		}
 		i += n
@@ -261,6 +261,9 @@ func (f folded) names(found []Finding) []Finding {
 						strict = strict && (g == " " || g == nameGap[0])
 					}
 				}
+			}
+			if start == i+len(w) && hasPrefixAny(w, roleWords) {
+				start = len(s) // "the payee includes …": a role needs a colon behind it
 			}
 			if end, ok := nameEnd(s, start, strict && w != nameWords[0], formal && strict); ok {
 				found = add(found, Finding{Kind: KindName, Start: start, End: end})
