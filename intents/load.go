@@ -321,7 +321,7 @@ func (l *loader) topic(d doc, category string) {
 
 // invented finds amounts, rates and delays, which belong in config or need a
 // source.
-var invented = regexp.MustCompile(`[0-9一二三四五六七八九十百千万]+(?:\.[0-9]+)?\s*(?:%|%|‰|元|块钱|万元|个?工作日|个?自然日|小时|分钟|天内|日内|倍)|百分之|日息万|年化[0-9]`)
+var invented = regexp.MustCompile(`[0-9一二三四五六七八九十百千万]+(?:\.[0-9]+)?\s*(?:%|%|‰|元|块钱|万元|个?工作日|个?自然日|小时|分钟|天内|日内|倍)|百分之|日息万|年化[0-9]`) //nolint:gosmopolitan // words the lint looks for, not copy
 
 var promises = []string{"保证能", "一定能", "肯定能", "百分之百", "100%", "绝对没问题"} //nolint:gosmopolitan // words the lint looks for, not copy
 
