@@ -178,14 +178,26 @@ func TestHealth_NamesEachDependency(t *testing.T) {
 		checks []telemetry.Check
 		want   string
 	}{
-		{"all well", []telemetry.Check{{Name: "redis", Probe: ok, Mode: mode("embedded")}, {Name: "knowledge", Probe: ok, Version: mode("abc")}},
-			`{"knowledge":{"ok":true,"version":"abc"},"ready":true,"redis":{"ok":true,"mode":"embedded"}}`},
-		{"redis down", []telemetry.Check{{Name: "redis", Probe: func(context.Context) error { return errors.New("dial 10.0.0.1: password wrong") }}},
-			`{"ready":false,"redis":{"ok":false,"problem":"does not answer"}}`},
-		{"database optional", []telemetry.Check{{Name: "redis", Probe: ok}, {Name: "database", Optional: true, Probe: func(context.Context) error { return errors.New("x") }}},
-			`{"database":{"ok":false,"problem":"does not answer"},"ready":true,"redis":{"ok":true}}`},
-		{"one hangs", []telemetry.Check{{Name: "redis", Probe: func(context.Context) error { <-hang; return nil }}, {Name: "knowledge", Probe: ok}},
-			`{"knowledge":{"ok":true},"ready":false,"redis":{"ok":false,"problem":"does not answer in time"}}`},
+		{
+			"all well",
+			[]telemetry.Check{{Name: "redis", Probe: ok, Mode: mode("embedded")}, {Name: "knowledge", Probe: ok, Version: mode("abc")}},
+			`{"knowledge":{"ok":true,"version":"abc"},"ready":true,"redis":{"ok":true,"mode":"embedded"}}`,
+		},
+		{
+			"redis down",
+			[]telemetry.Check{{Name: "redis", Probe: func(context.Context) error { return errors.New("dial 10.0.0.1: password wrong") }}},
+			`{"ready":false,"redis":{"ok":false,"problem":"does not answer"}}`,
+		},
+		{
+			"database optional",
+			[]telemetry.Check{{Name: "redis", Probe: ok}, {Name: "database", Optional: true, Probe: func(context.Context) error { return errors.New("x") }}},
+			`{"database":{"ok":false,"problem":"does not answer"},"ready":true,"redis":{"ok":true}}`,
+		},
+		{
+			"one hangs",
+			[]telemetry.Check{{Name: "redis", Probe: func(context.Context) error { <-hang; return nil }}, {Name: "knowledge", Probe: ok}},
+			`{"knowledge":{"ok":true},"ready":false,"redis":{"ok":false,"problem":"does not answer in time"}}`,
+		},
 	}
 	for _, tt := range tests {
 		got, err := json.Marshal(telemetry.NewHealth(100*time.Millisecond, tt.checks...).Ready(t.Context()))
