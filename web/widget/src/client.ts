@@ -457,7 +457,7 @@ export class Client {
     item.name = f.from?.name;
     item.kind = f.kind ?? "text";
     // The label the visitor clicked says more than the option's id.
-    if (item.kind !== "pick" || !item.text) item.text = String(f.text ?? "");
+    if (item.kind !== "pick" || !item.text) item.text = this.label(item.kind, String(f.text ?? ""));
     item.options = Array.isArray(f.options) ? f.options : undefined;
     item.score = f.score;
     item.at = Date.parse(f.at) || this.t.now();
@@ -471,6 +471,15 @@ export class Client {
     }
     this.arrived(seq);
     this.markRead();
+  }
+
+  private label(kind: string, text: string): string {
+    if (kind !== "pick") return text;
+    for (let n = this.items.length - 1; n >= 0; n--) {
+      const o = this.items[n].options?.find((o) => o.id === text);
+      if (o) return o.label;
+    }
+    return text;
   }
 
   private onAck(cid: string, id: string, seq: number): void {

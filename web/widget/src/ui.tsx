@@ -183,6 +183,7 @@ function Log(p: UIProps & { setDraft: (s: string) => void }) {
   const { client, snap, text, lang } = p;
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const top = useRef(0);
   const [below, setBelow] = useState(false);
   const toEnd = () => {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
@@ -194,6 +195,16 @@ function Log(p: UIProps & { setDraft: (s: string) => void }) {
     if (atEnd.current || last?.status === "pending") toEnd();
     else setBelow(true);
   }, [snap.items.length, last?.key, snap.typing, rating, last?.status]);
+
+  // A bar above or the keyboard below makes the log smaller: stay at its end.
+  useEffect(() => {
+    if (!box.current || typeof ResizeObserver === "undefined") return undefined;
+    const o = new ResizeObserver(() => {
+      if (atEnd.current) toEnd();
+    });
+    o.observe(box.current);
+    return () => o.disconnect();
+  }, []);
 
   let lastOffer = -1;
   snap.items.forEach((i, n) => {
@@ -211,9 +222,15 @@ function Log(p: UIProps & { setDraft: (s: string) => void }) {
         aria-label={text.log}
         tabIndex={0}
         onScroll={(e) => {
+          // Only whoever scrolls up leaves the end; the log may shrink by itself.
           const el = e.currentTarget;
-          atEnd.current = el.scrollHeight - el.scrollTop - el.clientHeight < 40;
-          if (atEnd.current) setBelow(false);
+          if (el.scrollHeight - el.scrollTop - el.clientHeight < 40) {
+            atEnd.current = true;
+            setBelow(false);
+          } else if (el.scrollTop < top.current) {
+            atEnd.current = false;
+          }
+          top.current = el.scrollTop;
         }}
       >
         <div class="intro">
@@ -374,8 +391,13 @@ function Linked({ text }: { text: string }) {
 function Rate({ client, text }: { client: Client; text: Text }) {
   const [score, setScore] = useState(0);
   const [comment, setComment] = useState("");
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (score) form.current?.scrollIntoView({ block: "nearest" });
+  }, [score]);
   return (
     <form
+      ref={form}
       class="rate"
       onSubmit={(e) => {
         e.preventDefault();
@@ -454,8 +476,11 @@ function Composer({ client, snap, text, draft, setDraft }: UIProps & { draft: st
           enterkeyhint="send"
           autoComplete="off"
           onInput={(e) => {
-            setDraft(e.currentTarget.value);
-            if (e.currentTarget.value.trim()) client.writing();
+            const el = e.currentTarget;
+            // Some keyboards deliver the Enter that sent a message once more.
+            if (/^[\r\n]/.test(el.value)) el.value = el.value.replace(/^[\r\n]+/, "");
+            setDraft(el.value);
+            if (el.value.trim()) client.writing();
           }}
           onKeyDown={(e: JSX.TargetedKeyboardEvent<HTMLTextAreaElement>) => {
             // While an input method composes, Enter picks a candidate.

@@ -211,6 +211,8 @@ describe("sending", () => {
     expect(socket().last("pick")).toEqual({ t: "pick", cid: "c1", id: "human" });
     msg(2, "contact", { kind: "pick", text: "human", cid: "c1" });
     expect(texts()).toEqual(["text 1", "转人工"]);
+    msg(3, "contact", { kind: "pick", text: "human" }); // from another tab
+    expect(texts()[2]).toBe("转人工");
   });
 });
 

@@ -3,7 +3,7 @@ export const zhCN = {
   launcher: "在线客服",
   launcherUnread: "在线客服，{n} 条未读消息",
   title: "在线客服",
-  subtitle: "智能客服先为您解答（AI 生成判断，内容经审核），可随时转人工",
+  subtitle: "AI 智能客服为您解答，答案经人工审核，可随时转人工",
   withAgent: "{name} 正在为您服务",
   agent: "人工客服",
   bot: "智能客服",

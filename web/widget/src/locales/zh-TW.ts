@@ -4,7 +4,7 @@ export const zhTW: Text = {
   launcher: "線上客服",
   launcherUnread: "線上客服，{n} 則未讀訊息",
   title: "線上客服",
-  subtitle: "智能客服先為您解答（AI 生成判斷，內容經審核），可隨時轉真人",
+  subtitle: "AI 智能客服為您解答，答案經人工審核，可隨時轉真人",
   withAgent: "{name} 正在為您服務",
   agent: "真人客服",
   bot: "智能客服",
