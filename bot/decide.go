@@ -60,8 +60,7 @@ func (e *Engine) Decide(mem Memory, in Input) Decision {
 	switch {
 	case in.Kind == chat.KindEvent:
 		if !t.event() {
-			t.d.Memory, t.d.Lang = t.mem, t.lang()
-			return t.d
+			return t.done()
 		}
 	case in.Pick != "":
 		t.pick(in.Pick)

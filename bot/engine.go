@@ -176,13 +176,24 @@ func (e *Engine) group(id string) string {
 // that need all of it.
 func (e *Engine) match(norm string) []nlp.Hit {
 	hits := e.rules.MatchNorm(norm)
-	all := nlp.Squash(norm)
-	for _, h := range e.whole.MatchNorm(norm) {
+	all := once(nlp.Squash(norm))
+	for _, h := range e.whole.MatchNorm(all) {
 		if h.Text == all && !slices.ContainsFunc(hits, func(o nlp.Hit) bool { return o.Rule == h.Rule }) {
 			hits = append(hits, h)
 		}
 	}
 	return hits
+}
+
+// once is what a message says over and over, or the message.
+func once(s string) string {
+	r := []rune(s)
+	for n := 2; n <= len(r)/2; n++ {
+		if len(r)%n == 0 && strings.Repeat(string(r[:n]), len(r)/n) == s {
+			return string(r[:n])
+		}
+	}
+	return s
 }
 
 // Signals finds what raises the priority of a message that no bot answers:

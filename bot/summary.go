@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"wensheng/internal/chat"
 	"wensheng/nlp"
 )
 
@@ -56,11 +57,25 @@ func (t *turn) done() Decision {
 		ev.Rules = append(ev.Rules, h)
 	}
 	d.Lang = t.lang()
+	d.fill()
 	if d.Action == Handoff {
 		d.Summary = t.summary()
 	}
 	d.Memory = t.mem
 	return *d
+}
+
+// fill makes every list a list in JSON, as the contract has it, never null.
+func (d *Decision) fill() {
+	if d.Candidates == nil {
+		d.Candidates = []Candidate{}
+	}
+	if d.Signals == nil {
+		d.Signals = []string{}
+	}
+	if d.Options == nil {
+		d.Options = []chat.Option{}
+	}
 }
 
 // summary is one paragraph, by rules, from the knowledge base's own sentences;

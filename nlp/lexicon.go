@@ -3,6 +3,7 @@ package nlp
 import (
 	"bufio"
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -35,39 +36,80 @@ var words = sync.OnceValue(func() *lexicon {
 	return l
 })
 
-// denial says how a text denies what it speaks of.
-type denial uint8
+// denial is how a text, or all wordings of a label together, deny what they
+// speak of.
+type denial struct {
+	// want holds the beginnings of what is not wanted; "" for a denial that
+	// nothing follows.
+	want []string
+	// fact says that something is denied as not so.
+	fact bool
+	// lack and texts count the wordings about something missing, and all.
+	lack, texts int
+}
 
-const (
-	deniesWant denial = 1 << iota // the person does not want it
-	deniesFact                    // it is not so
-	tellsLack                     // something is missing or does not work
-)
+// objectRunes is how much of what follows a denial tells what is denied.
+const objectRunes = 2
 
 // denial finds the denials of a normalised text. Questions such as "is it or
 // is it not" deny nothing.
 func (l *lexicon) denial(norm string) denial {
 	norm = l.questions.Replace(norm)
-	var d denial
-	if containsAny(norm, l.want) {
-		d |= deniesWant
-	}
-	if containsAny(norm, l.fact) {
-		d |= deniesFact
-	}
+	d := denial{texts: 1, fact: containsAny(norm, l.fact)}
 	if containsAny(norm, l.absent) {
-		d |= tellsLack
+		d.lack = 1
+	}
+	rest := norm
+	for rest != "" {
+		at, size := firstOf(rest, l.want)
+		if at < 0 {
+			break
+		}
+		rest = rest[at+size:]
+		d.want = append(d.want, clip(strings.TrimLeft(rest, " "), objectRunes))
 	}
 	return d
 }
 
-// contradicts reports whether a question denies what every wording of a label,
-// whose denials are given together, affirms.
+// add joins a wording's denials to a label's.
+func (d *denial) add(o denial) {
+	d.want = append(d.want, o.want...)
+	d.fact = d.fact || o.fact
+	d.lack += o.lack
+	d.texts += o.texts
+}
+
+// lackShare is which part of a label's wordings must be about something missing
+// for a text that says that something is not so to be one of them.
+const lackShare = 0.2
+
+// contradicts reports whether a question denies what the wordings of a label
+// affirm.
 func (d denial) contradicts(label denial) bool {
-	if d&deniesWant != 0 && label&deniesWant == 0 {
-		return true
+	for _, object := range d.want {
+		if object == "" && len(label.want) > 0 {
+			continue
+		}
+		if !slices.Contains(label.want, object) {
+			return true
+		}
 	}
-	return d&deniesFact != 0 && label&tellsLack == 0
+	return d.fact && float64(label.lack) < lackShare*float64(label.texts)
+}
+
+// firstOf finds the earliest, and there the longest, of some words.
+func firstOf(s string, list []string) (at, size int) {
+	at = -1
+	for _, w := range list {
+		i := strings.Index(s, w)
+		if i < 0 {
+			continue
+		}
+		if at < 0 || i < at || (i == at && len(w) > size) {
+			at, size = i, len(w)
+		}
+	}
+	return at, size
 }
 
 func containsAny(s string, list []string) bool {

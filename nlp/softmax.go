@@ -20,6 +20,9 @@ const (
 	epochs  = 8
 	step    = 5.0
 	minGrad = 1e-5
+	// biasStep slows the bias, which would otherwise learn the label counts of
+	// the knowledge base, and those say nothing about what people ask.
+	biasStep = 0.01
 )
 
 // fit trains on vectors and their labels. progress is called after every epoch.
@@ -30,7 +33,7 @@ func fit(ctx context.Context, xs [][]term, ys []int32, features, labels int, see
 	for i := range order {
 		order[i] = i
 	}
-	p := make([]float32, labels)
+	g := gradient{p: make([]float32, labels), at: make([]int32, 0, labels)}
 	total := float64(epochs * len(xs))
 	seen := 0.0
 	for range epochs {
@@ -41,26 +44,46 @@ func fit(ctx context.Context, xs [][]term, ys []int32, features, labels int, see
 		for _, i := range order {
 			rate := float32(step * (1 - seen/total))
 			seen++
-			m.learn(xs[i], ys[i], rate, p)
+			m.learn(xs[i], ys[i], rate, &g)
 		}
 		progress()
 	}
 	return m, nil
 }
 
-func (m *softmax) learn(x []term, y int32, rate float32, p []float32) {
+// gradient is the working memory of one step: the errors by label, and where
+// they are large enough to matter.
+type gradient struct {
+	p  []float32
+	at []int32
+}
+
+func (m *softmax) learn(x []term, y int32, rate float32, g *gradient) {
+	p := g.p
 	m.logits(x, p)
 	normalise(p)
 	p[y]--
-	for j, g := range p {
-		if g < minGrad && g > -minGrad {
+	g.at = g.at[:0]
+	for j, e := range p {
+		if e < minGrad && e > -minGrad {
 			p[j] = 0
+			continue
+		}
+		g.at = append(g.at, int32(j)) //nolint:gosec // bounded by the labels
+	}
+	// Once most labels are ruled out, few rows' places change.
+	sparse := len(g.at) < len(p)/4
+	for _, t := range x {
+		row, a := m.row(t.id), -rate*t.w
+		if !sparse {
+			axpy(row, p, a)
+			continue
+		}
+		for _, j := range g.at {
+			row[j] += a * p[j]
 		}
 	}
-	for _, t := range x {
-		axpy(m.row(t.id), p, -rate*t.w)
-	}
-	axpy(m.bias, p, -rate*0.01)
+	axpy(m.bias, p, -rate*biasStep)
 }
 
 func (m *softmax) row(id int32) []float32 {

@@ -145,7 +145,7 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 		ix.ys = append(ix.ys, y)
 		ix.texts = append(ix.texts, norm)
 		texts = append(texts, f)
-		ix.denials[y] |= words().denial(norm)
+		ix.denials[y].add(words().denial(norm))
 		if key := exactKey(norm); !contains(ix.exact[key], y) {
 			ix.exact[key] = append(ix.exact[key], y)
 		}
