@@ -51,7 +51,8 @@ func Version() VersionInfo {
 // Check returns what is wrong with the knowledge a config names, and what is
 // only worth knowing.
 func Check(cfg *config.Config) (problems, warnings []string) {
-	return split(intents.Check(knowledgeFS(cfg.Knowledge.Dir), facts(cfg), groupIDs(cfg)))
+	problems, warnings = split(intents.Check(knowledgeFS(cfg.Knowledge.Dir), facts(cfg), groupIDs(cfg)))
+	return problems, append(cfg.Warnings(), warnings...)
 }
 
 // CheckKnowledge checks a knowledge directory by itself; "" is the embedded one.

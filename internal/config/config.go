@@ -165,7 +165,7 @@ const (
 // WebAccount is a widget.
 type WebAccount struct {
 	AllowedOrigins []string `yaml:"allowed_origins" doc:"Origins of the pages that may carry the widget, such as https://www.example.com. Empty is the gateway's own pages."`
-	IdentityKey    Secret   `yaml:"identity_key" doc:"HS256 key of the identity tokens the host page signs, at least 16 characters, better 32. Empty refuses identities."`
+	IdentityKey    Secret   `yaml:"identity_key" doc:"HS256 key of the identity tokens the host page signs, 32 characters or more. Empty refuses identities."`
 	// OwnOrigins is set when AllowedOrigins was empty and holds the gateway's
 	// own; with port 0 they have to be made again after listening.
 	OwnOrigins bool `yaml:"-"`
@@ -186,7 +186,7 @@ type WeChatAccount struct {
 // SMSAccount is a number or service code at one provider.
 type SMSAccount struct {
 	Provider      string        `yaml:"provider" doc:"aliyun, tencent, huawei, twilio or generic."`
-	PathSecret    Secret        `yaml:"path_secret" doc:"The last part of the callback's path, at least 16 letters, digits, - or _."`
+	PathSecret    Secret        `yaml:"path_secret" doc:"The last part of the callback's path: letters, digits, - or _, 16 or more and another one for every account; check warns otherwise."`
 	PathSecretOld Secret        `yaml:"path_secret_old" doc:"The one before, still accepted while the provider is told the new one."`
 	APIBase       string        `yaml:"api_base" doc:"Where the provider's API is. Empty is the provider's own address."`
 	MergeWindow   time.Duration `yaml:"merge_window" default:"3s" doc:"Parts of a long message that arrive within it are joined."`

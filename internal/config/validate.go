@@ -92,7 +92,6 @@ func DefaultOrigins(listen, publicURL string) []string {
 func (l *loader) validate(c *Config) {
 	l.validateTop(c)
 	seen := map[string]int{}
-	paths := map[string]string{}
 	for i, a := range c.Accounts {
 		at := fmt.Sprintf("accounts[%d]", i)
 		l.validateID(at, a.ID, seen, i)
@@ -103,10 +102,6 @@ func (l *loader) validate(c *Config) {
 			l.validateWeChat(at, a.WeChat)
 		case KindSMS:
 			l.validateSMS(at, a.SMS)
-			if other, ok := paths[a.SMS.PathSecret.Reveal()]; ok && a.SMS.PathSecret != "" {
-				l.report(at+".path_secret", "is the same as that of %s; every account needs its own", other)
-			}
-			paths[a.SMS.PathSecret.Reveal()] = at
 		case "":
 			l.report(at+".kind", "is missing; want web, wechat or sms")
 		default:
@@ -197,9 +192,6 @@ func (l *loader) validateWeb(at string, a WebAccount) {
 			l.report(fmt.Sprintf("%s.allowed_origins[%d]", at, i), "want scheme and host as browsers send it, such as https://www.example.com")
 		}
 	}
-	if a.IdentityKey != "" && len(a.IdentityKey) < 16 {
-		l.report(at+".identity_key", "want at least 16 characters")
-	}
 }
 
 func (l *loader) validateWeChat(at string, a WeChatAccount) {
@@ -207,8 +199,8 @@ func (l *loader) validateWeChat(at string, a WeChatAccount) {
 	switch n := len(a.Token); {
 	case n == 0:
 		l.report(at+".token", "is missing; without it anybody could sign callbacks")
-	case n < 3 || n > 64 || strings.ContainsAny(a.Token.Reveal(), " \t\r\n"):
-		l.report(at+".token", "want 3 to 64 characters without spaces, as in the console of the account")
+	case n > 64 || strings.ContainsAny(a.Token.Reveal(), " \t\r\n"):
+		l.report(at+".token", "want at most 64 characters without spaces, as in the console of the account")
 	}
 	l.oneOf(at+".mode", a.Mode, "plain", "compatible", "safe")
 	if a.EncodingAESKey != "" {
@@ -231,9 +223,9 @@ func (l *loader) validateSMS(at string, a SMSAccount) {
 	for key, s := range map[string]Secret{"path_secret": a.PathSecret, "path_secret_old": a.PathSecretOld} {
 		switch {
 		case s == "" && key == "path_secret":
-			l.report(at+"."+key, "is missing; want at least 16 letters, digits, - or _")
-		case s != "" && (len(s) < 16 || len(s) > 128 || !alphanumeric(s.Reveal(), "-_")):
-			l.report(at+"."+key, "want 16 to 128 letters, digits, - or _")
+			l.report(at+"."+key, "is missing; want letters, digits, - or _, at least 16 of them")
+		case s != "" && (len(s) > 128 || !alphanumeric(s.Reveal(), "-_")):
+			l.report(at+"."+key, "want letters, digits, - or _, at most 128 of them")
 		}
 	}
 	if a.PathSecret != "" && a.PathSecret == a.PathSecretOld {
