@@ -1,0 +1,30 @@
+import { Problem } from "../api";
+import zh, { type Locale } from "./zh";
+
+export const t: Locale = zh;
+
+/** word is a code in words; an unknown one is shown as it is. */
+export const word = (table: Record<string, string>, code: string) => table[code] ?? code;
+
+/** reason words a handoff's reason, "signal:x" among them. */
+export const reason = (code: string) =>
+  code.startsWith("signal:") ? word(t.signal, code.slice(7)) : word(t.reason, code);
+
+/** say words any failure for the person in front of the screen. */
+export function say(err: unknown): string {
+  if (!(err instanceof Problem)) return t.problem["internal"]!;
+  if (err.code === "blocked_wording" && err.wording)
+    return `${word(t.wording, err.wording)}${err.phrase ? "。" + t.wordingHit(err.phrase) : ""}`;
+  if (err.status === 429 && err.retryAfter) return t.login.locked(err.retryAfter);
+  return t.problem[err.code] ?? `${t.problem["internal"]!}（${err.code}）`;
+}
+
+const two = (n: number) => String(n).padStart(2, "0");
+
+/** clock is the time of day, with the date when it is not today. */
+export function clock(at: string): string {
+  const d = new Date(at);
+  if (Number.isNaN(d.getTime()) || d.getFullYear() < 2000) return "";
+  const time = `${two(d.getHours())}:${two(d.getMinutes())}`;
+  return d.toDateString() === new Date().toDateString() ? time : `${two(d.getMonth() + 1)}-${two(d.getDate())} ${time}`;
+}

@@ -1,0 +1,18 @@
+import { createContext, useContext } from "react";
+import type { Api, Group, Me } from "./api";
+
+/** Session is who works here, and the way to the server. */
+export interface Session {
+  api: Api;
+  me: Me;
+  setMe: (me: Me | null) => void;
+  groups: Group[];
+}
+
+export const SessionContext = createContext<Session | null>(null);
+
+export function useSession(): Session {
+  const s = useContext(SessionContext);
+  if (!s) throw new Error("no session");
+  return s;
+}
