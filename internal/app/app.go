@@ -39,6 +39,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock is time.Now when nil.
 	Clock func() time.Time
+	// Tune, when not nil, changes the pipeline's intervals; for tests.
+	Tune func(*intake.Options)
 	// Progress is told, in a few words, what start-up is doing; nil is fine.
 	Progress func(string)
 }
@@ -49,6 +51,7 @@ type App struct {
 	log    *slog.Logger
 	clock  func() time.Time
 	meter  *telemetry.Metrics
+	tune   func(*intake.Options)
 	sealer *pii.Sealer
 
 	redis     *redisx.DB
@@ -80,7 +83,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	a := &App{cfg: o.Config, log: o.Logger, clock: o.Clock}
+	a := &App{cfg: o.Config, log: o.Logger, clock: o.Clock, tune: o.Tune}
 	defer func() {
 		if err != nil {
 			a.close(context.WithoutCancel(ctx))

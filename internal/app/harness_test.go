@@ -64,6 +64,10 @@ type gatewayOptions struct {
 	wechatAPI string
 	// listen is host:port; empty is a free port.
 	listen string
+	// clock is the gateway's; nil is time.Now.
+	clock func() time.Time
+	// tune changes the options before the start.
+	tune func(*app.Options)
 }
 
 func accountsYAML(wechatAPI string) string {
@@ -111,6 +115,50 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
+// trained is the embedded knowledge base's model, trained once for all test
+// gateways: file name to content.
+var trained = sync.OnceValues(func() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "ws")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	cfg, err := config.Load("", []string{"WENSHENG_DATA=" + dir})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := app.NewAsker(cfg, slog.New(slog.DiscardHandler)); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	list, err := filepath.Glob(filepath.Join(dir, "model", "*"))
+	for _, name := range list {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files[filepath.Base(name)] = raw
+	}
+	return files, err
+})
+
+// copyModel spares a gateway on that data directory the training.
+func copyModel(t testing.TB, data string) {
+	t.Helper()
+	files, err := trained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(data, "model"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range files {
+		if err := os.WriteFile(filepath.Join(data, "model", name), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // start runs a gateway in this process until the test ends, or stop is called.
 func start(t testing.TB, o gatewayOptions) *gateway {
 	t.Helper()
@@ -118,8 +166,13 @@ func start(t testing.TB, o gatewayOptions) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
+	copyModel(t, cfg.Data)
 	log := &lockedBuffer{}
-	a, err := app.New(t.Context(), app.Options{Config: cfg, Logger: app.NewLogger(cfg, log)})
+	ao := app.Options{Config: cfg, Logger: app.NewLogger(cfg, log), Clock: o.clock}
+	if o.tune != nil {
+		o.tune(&ao)
+	}
+	a, err := app.New(t.Context(), ao)
 	if err != nil {
 		t.Fatalf("start: %v\n%s", err, log)
 	}

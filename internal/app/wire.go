@@ -50,13 +50,16 @@ func (a *App) wire() error {
 	if err != nil {
 		return err
 	}
-	a.intake, err = intake.New(intake.Options{
+	pipeline := intake.Options{
 		Store: a.store, Bot: a.knowledge.engine, Desk: a.desk, Groups: a.desk.Groups(),
 		Sender: a.router, Archive: a.archive, Meter: a.meter,
 		Redact: pii.Redact, Mask: pii.Mask, Clock: a.clock, Logger: a.log,
 		IdleClose: a.cfg.Timeouts.Idle, KeepClosed: a.cfg.Timeouts.Reopen,
-	})
-	if err != nil {
+	}
+	if a.tune != nil {
+		a.tune(&pipeline)
+	}
+	if a.intake, err = intake.New(pipeline); err != nil {
 		return err
 	}
 	sink.Sink = a.intake

@@ -91,7 +91,9 @@ const noticeComplaint = "complaint_received"
 func (i *Intake) whatNext(ctx context.Context, e *bot.Engine, g handoff.Group, pkg handoff.Package, lang string) (text string, waits bool) {
 	vars := map[string]string{"receipt": pkg.Receipt, "group": g.Name}
 	if g.Hours != nil && !g.Hours.Open(i.o.Clock()) {
-		vars["next"] = g.Hours.Next(i.o.Clock()).In(china).Format("01-02 15:04")
+		next := g.Hours.Next(i.o.Clock()).In(china)
+		vars["month"], vars["day"] = strconv.Itoa(int(next.Month())), strconv.Itoa(next.Day())
+		vars["time"] = next.Format("15:04")
 		return e.Say("handoff_closed_hours", lang, vars), true
 	}
 	if online, err := i.o.Desk.Staffed(ctx, g.ID); err == nil && online == 0 {

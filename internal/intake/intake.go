@@ -72,6 +72,9 @@ type Options struct {
 	SweepEvery time.Duration
 	// ReconcileEvery is how often queues and conversations are compared; 0 means 20 s.
 	ReconcileEvery time.Duration
+	// SettleTime is how old a change must be before the reconciler looks at it,
+	// so that it never fights with what is still under way; 0 means 45 s.
+	SettleTime time.Duration
 	// PartWait is how long a message that looks cut off waits for its
 	// continuation (long SMS); 0 means 2.5 s.
 	PartWait time.Duration
@@ -112,6 +115,7 @@ func New(o Options) (*Intake, error) {
 		&o.SendTimeout:    15 * time.Second,
 		&o.SweepEvery:     time.Second,
 		&o.ReconcileEvery: 20 * time.Second,
+		&o.SettleTime:     45 * time.Second,
 		&o.PartWait:       2500 * time.Millisecond,
 		&o.IdleClose:      24 * time.Hour,
 		&o.KeepClosed:     72 * time.Hour,

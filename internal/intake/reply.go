@@ -29,6 +29,7 @@ type reply struct {
 const (
 	replyOpen int32 = iota
 	replyClaimed
+	replyHanded
 	replyGone
 )
 
@@ -59,12 +60,18 @@ func (i *Intake) claimReply(id chat.MessageID) *reply {
 	return r
 }
 
+// finish hands the words over. From then until Written they count as work under
+// way, so that a shutdown waits to hear whether they arrived: else the next
+// start would send them again. The caller itself is counted.
 func (r *reply) finish(msgs []chat.Message) {
 	if r == nil {
 		return
 	}
 	r.once.Do(func() {
-		r.msgs = msgs
+		if len(msgs) > 0 && r.state.CompareAndSwap(replyClaimed, replyHanded) {
+			r.in.work.Add(1)
+			r.msgs = msgs
+		}
 		close(r.done)
 	})
 }
@@ -86,21 +93,23 @@ func (r *reply) Wait(ctx context.Context) []chat.Message {
 	// A commit is under way and has promised these words to this response.
 	select {
 	case <-r.done:
-		return r.msgs
 	case <-ctx.Done():
-		return nil
+		if r.state.CompareAndSwap(replyClaimed, replyGone) {
+			return nil // the sweeper sends them
+		}
+		<-r.done
 	}
+	return r.msgs
 }
 
 // Written implements chat.Reply.
 func (r *reply) Written(err error) {
-	ctx := context.Background()
 	msgs := r.msgs
-	if !r.in.begin() {
-		return // draining: the sweeper settles it
+	if len(msgs) == 0 {
+		return
 	}
-	defer r.in.work.Done()
-	r.in.spawn(ctx, func(ctx context.Context) { r.in.settle(ctx, r.conv, msgs, err) })
+	defer r.in.work.Done() // counted since finish
+	r.in.spawn(context.Background(), func(ctx context.Context) { r.in.settle(ctx, r.conv, msgs, err) })
 }
 
 // settle records what became of words that left inline. When the response could

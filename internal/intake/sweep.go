@@ -198,14 +198,10 @@ func (i *Intake) agentName(ctx context.Context, id string) string {
 	return ""
 }
 
-// settleTime is how old a change must be before the reconciler looks at it, so
-// that it never fights with what is still under way.
-const settleTime = 45 * time.Second
-
 // reconcile proves that every waiting conversation is in exactly one queue or
 // on its way out of one, and every held one is held by a lease (G4).
 func (i *Intake) reconcile(ctx context.Context) {
-	before := i.o.Clock().Add(-settleTime)
+	before := i.o.Clock().Add(-i.o.SettleTime)
 	for from := 0; from < chat.Shards && ctx.Err() == nil; from += slice {
 		waiting, err := i.o.Store.InState(ctx, from, from+slice, chat.StateWaiting, before, batch)
 		if err != nil {
@@ -298,7 +294,7 @@ func (i *Intake) mendQueues(ctx context.Context) {
 				return
 			}
 			moved := !gone && (conv.State != chat.StateWaiting || conv.Group != g.ID)
-			if gone || moved && i.o.Clock().Sub(conv.ChangedAt) > settleTime {
+			if gone || moved && i.o.Clock().Sub(conv.ChangedAt) > i.o.SettleTime {
 				if err := i.o.Desk.Dequeue(ctx, g.ID, it.Conv); err != nil {
 					i.warnUnlessDone(ctx, "reconcile", err)
 				}

@@ -15,7 +15,8 @@ import (
 
 // Proxy stands between a client and a server and loses replies: the command was
 // carried out, the answer never arrives, the connection breaks. It passes one
-// command of a connection at a time and does not know subscriptions.
+// command of a connection at a time; a connection that subscribes is passed
+// through as it is.
 type Proxy struct {
 	listener        net.Listener
 	network, target string
@@ -139,6 +140,14 @@ func (p *Proxy) relay(client net.Conn) {
 			return
 		}
 		if _, err := server.Write(raw); err != nil {
+			return
+		}
+		if len(command) > 0 && strings.HasSuffix(strings.ToUpper(command[0]), "SUBSCRIBE") {
+			p.wg.Go(func() {
+				_, _ = io.Copy(client, fromServer)
+				_ = client.Close() // ends the other direction
+			})
+			_, _ = io.Copy(server, fromClient)
 			return
 		}
 		answer, err := readReply(fromServer)

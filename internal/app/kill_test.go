@@ -1,0 +1,398 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"log/slog"
+
+	"wensheng/channels/channeltest"
+	"wensheng/handoff"
+	"wensheng/internal/chat"
+	"wensheng/internal/redisx"
+	"wensheng/internal/redisx/redistest"
+	"wensheng/internal/store"
+)
+
+// process is a gateway in a process of its own, which can be killed.
+type process struct {
+	t      *testing.T
+	binary string
+	config string
+	url    string
+	cmd    *exec.Cmd
+	log    lockedBuffer
+}
+
+// build makes the binary the kill tests run.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "wensheng")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "wensheng/cmd/wensheng")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// freePort returns an address nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nothing was sent
+	return l.Addr().String()
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.CommandContext(context.Background(), p.binary, "serve", "--config", p.config)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, "gateway is ready", func() bool {
+		res, err := httpClient.Get(p.url + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// rounds is how often the kill test kills each of the two.
+const rounds = 20
+
+func TestKill_NothingAcknowledgedIsLostOrDoubled(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t) // appendfsync always
+	addr := freePort(t)
+	p := &process{t: t, binary: build(t), url: "http://" + addr}
+	p.config = configFile(t, gatewayOptions{
+		redis: redis.URL(), listen: addr, yaml: "limits: {visitor_burst: 100000, visitor_per_s: 1000}\n",
+	})
+	p.start()
+	t.Cleanup(p.kill)
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	l := &traffic{t: t, g: &gateway{url: p.url}}
+	l.run(ctx)
+	for round := range rounds {
+		pause(150 + rand.IntN(350))
+		p.kill()
+		p.start()
+		l.progressed(fmt.Sprintf("gateway kill %d", round+1))
+	}
+	for round := range rounds {
+		pause(150 + rand.IntN(350))
+		redis.Kill()
+		redis.Restart()
+		l.progressed(fmt.Sprintf("redis kill %d", round+1))
+	}
+	stop()
+	l.wait()
+	l.verify(redis.URL())
+}
+
+// pause lets load run for a while; what follows may come at any instruction.
+func pause(ms int) {
+	t := time.NewTimer(time.Duration(ms) * time.Millisecond)
+	<-t.C
+}
+
+// traffic is load on all three channels from clients that behave as the vendors'
+// and the widget do: what was not acknowledged is sent again with the same id.
+type traffic struct {
+	t       testing.TB
+	g       *gateway
+	clients []*client
+	group   sync.WaitGroup
+}
+
+// client is one person. sent holds every text, acked those acknowledged.
+type client struct {
+	name  string
+	mu    sync.Mutex
+	sent  []string
+	acked int
+}
+
+func (c *client) next() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.sent)
+	text := fmt.Sprintf("提前还款要手续费吗 %s %d", c.name, n)
+	if n == 12 {
+		text = "转人工"
+	}
+	c.sent = append(c.sent, text)
+	return text
+}
+
+func (c *client) ack() {
+	c.mu.Lock()
+	c.acked++
+	c.mu.Unlock()
+}
+
+func (c *client) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acked
+}
+
+func (l *traffic) run(ctx context.Context) {
+	add := func(name string, f func(context.Context, *client)) {
+		c := &client{name: name}
+		l.clients = append(l.clients, c)
+		l.group.Go(func() { f(ctx, c) })
+	}
+	for n := range 4 {
+		add(fmt.Sprintf("web%d", n), l.web)
+		add(fmt.Sprintf("oKill%d", n), l.wechat)
+		add(fmt.Sprintf("1380000%04d", n), l.sms)
+	}
+}
+
+func (l *traffic) wait() { l.group.Wait() }
+
+// progressed waits until every client had something acknowledged since.
+func (l *traffic) progressed(what string) {
+	l.t.Helper()
+	before := make([]int, len(l.clients))
+	for i, c := range l.clients {
+		before[i] = c.count()
+	}
+	eventually(l.t, "every client goes on after "+what, func() bool {
+		for i, c := range l.clients {
+			if c.count() <= before[i] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (l *traffic) web(ctx context.Context, c *client) {
+	var hello frame
+	var v *visitor
+	defer func() {
+		if v != nil {
+			v.close()
+		}
+	}()
+	for n := 0; ctx.Err() == nil; n++ {
+		text, cid := c.next(), fmt.Sprintf("%s-%d", c.name, n)
+		for acked := false; !acked; {
+			if v == nil {
+				var err error
+				if v, err = l.g.tryVisit(l.t, hello); err != nil {
+					v = nil
+					pause(50)
+					continue
+				}
+				hello.Session = v.welcome.Session
+			}
+			acked = v.tell(cid, text)
+			if !acked {
+				v.close()
+				v = nil
+			}
+		}
+		c.ack()
+	}
+}
+
+// tell sends a message and reports whether its ack came.
+func (v *visitor) tell(cid, text string) bool {
+	if v.ws.WriteJSON(frame{T: "msg", CID: cid, Text: text}) != nil {
+		return false
+	}
+	deadline := time.NewTimer(3 * time.Second)
+	defer deadline.Stop()
+	for {
+		select {
+		case f, ok := <-v.frames:
+			switch {
+			case !ok || f.T == "error" && f.CID == cid:
+				return false
+			case f.T == "ack" && f.CID == cid:
+				return true
+			}
+		case <-deadline.C:
+			return false
+		}
+	}
+}
+
+func (l *traffic) wechat(ctx context.Context, c *client) {
+	w := l.g.wechat("mp")
+	w.HTTP = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for n := 0; ctx.Err() == nil; n++ {
+		body := w.Text(c.name, fmt.Sprintf("%d%06d", 7_000_000+len(c.name), n)+c.name[5:], c.next())
+		for {
+			a, err := w.Post(context.Background(), body)
+			if err == nil && a.Status == http.StatusOK {
+				break
+			}
+			pause(50)
+		}
+		c.ack()
+	}
+}
+
+func (l *traffic) sms(ctx context.Context, c *client) {
+	for n := 0; ctx.Err() == nil; n++ {
+		text := c.next()
+		for l.g.sms(l.t, fmt.Sprintf("%s-%d", c.name, n), c.name, text) != http.StatusOK {
+			pause(50)
+		}
+		c.ack()
+	}
+}
+
+// verify reads every transcript back: what was acknowledged is there once and in
+// order, no turn ran twice, and every conversation that asked for a person was
+// handed off once and waits in one queue.
+func (l *traffic) verify(url string) {
+	t := l.t
+	t.Helper()
+	db, err := redisx.Connect(t.Context(), redisx.Options{URL: url, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background()) //nolint:errcheck // the test is over
+	seal := sealer(t)
+	s, err := store.New(store.Options{
+		Redis: db.Client(), PubSub: db.PubSub(), Sealer: seal, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Channel: func(chat.AccountID) string { return "" }, Pulls: func(chat.AccountID) bool { return false },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk, err := handoff.New(handoff.Options{
+		Redis: db.Client(), PubSub: db.PubSub(), Sealer: seal, Groups: []handoff.Group{{ID: "kf", Name: "kf"}},
+		Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byText := map[string]chat.ConvID{}
+	eventually(t, "the sweeper has taken every turn", func() bool {
+		convs := l.conversations(s)
+		for _, id := range convs {
+			conv, err := s.Load(t.Context(), id)
+			if err != nil {
+				return false
+			}
+			all, err := s.Transcript(t.Context(), id, 0, 0)
+			if err != nil {
+				return false
+			}
+			for _, m := range all {
+				if m.Role == chat.RoleContact && m.Seq > conv.Cursor {
+					return false
+				}
+			}
+		}
+		return len(convs) >= len(l.clients)
+	})
+	total, doubled := 0, 0
+	for _, id := range l.conversations(s) {
+		all, err := s.Transcript(t.Context(), id, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handoffs, answers := 0, map[chat.MessageID]int{}
+		for n, m := range all {
+			if m.Seq != int64(n+1) {
+				t.Errorf("%s: message %d has seq %d", id, n+1, m.Seq)
+			}
+			switch {
+			case m.Role == chat.RoleContact:
+				total++
+				if _, seen := byText[m.Text]; seen && m.Text != "转人工" {
+					t.Errorf("%s: %q is stored twice", id, m.Text)
+				}
+				byText[m.Text] = id
+			case m.Role == chat.RoleBot:
+				answers[m.InReplyTo]++
+			case m.Event == string(chat.EventHandoff):
+				handoffs++
+			}
+		}
+		for _, n := range answers {
+			if n > 1 {
+				doubled++
+			}
+		}
+		if handoffs != 1 {
+			t.Errorf("%s: %d handoffs, want 1", id, handoffs)
+		}
+		if where, err := desk.Where(t.Context(), id); err != nil || len(where) != 1 {
+			t.Errorf("%s waits in %v (%v), want one queue", id, where, err)
+		}
+	}
+	if doubled > 0 {
+		t.Errorf("%d messages were answered more than once", doubled)
+	}
+	acked := 0
+	for _, c := range l.clients {
+		acked += c.acked
+		last := -1
+		for n, text := range c.sent[:c.acked] {
+			if text == "转人工" {
+				continue
+			}
+			if _, ok := byText[text]; !ok {
+				t.Errorf("%s: message %d was acknowledged and is lost", c.name, n)
+			}
+			last = n
+		}
+		if last < 0 {
+			t.Errorf("%s had nothing acknowledged", c.name)
+		}
+	}
+	t.Logf("%d messages acknowledged, %d stored in %d conversations", acked, total, len(l.clients))
+}
+
+func (l *traffic) conversations(s *store.Store) []chat.ConvID {
+	var all []chat.ConvID
+	for _, state := range []chat.State{chat.StateBot, chat.StateWaiting} {
+		ids, err := s.InState(l.t.Context(), 0, chat.Shards, state, time.Now().Add(time.Hour), 100)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		all = append(all, ids...)
+	}
+	return all
+}
+
+var (
+	_ = bytes.NewReader
+	_ = os.Stdout
+	_ = strings.Builder{}
+	_ = channeltest.Answer{}
+)
