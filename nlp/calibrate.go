@@ -101,7 +101,7 @@ func folds(ys []int32, labels int, seed uint64) []fold {
 	}
 	out := make([]fold, 0, n)
 	for k := range n {
-		f := fold{seed: seed + uint64(k) + 1} //nolint:gosec // k is small
+		f := fold{seed: seed + uint64(k) + 1}            //nolint:gosec // k is small
 		rng := rand.New(rand.NewPCG(f.seed, 0x666f6c64)) //nolint:gosec // which examples to hold out, not a secret
 		var unknown []int
 		for _, list := range byLabel {

@@ -26,7 +26,7 @@ type featureText struct {
 const maxFeatureRunes = 400
 
 func extract(seg *Segmenter, norm string) featureText {
-	norm = clip(norm, maxFeatureRunes)
+	norm = words().core(clip(norm, maxFeatureRunes))
 	f := featureText{norm: norm, tokens: seg.cut(norm)}
 	seen := make(map[string]struct{}, 64)
 	prev := ""

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // lexicon is the package's own word lists, from data/*.txt.
@@ -15,6 +16,7 @@ type lexicon struct {
 	fact      []string // "… is not so"
 	absent    []string // a wording that is about something missing
 	questions *strings.Replacer
+	fillers   []string // what only wraps a question
 }
 
 // words is read-only once built.
@@ -25,6 +27,7 @@ var words = sync.OnceValue(func() *lexicon {
 		fact:   wordList("data/denials_fact.txt"),
 		absent: wordList("data/absent.txt"),
 	}
+	l.fillers = wordList("data/fillers.txt")
 	for _, w := range wordList("data/stopwords.txt") {
 		l.stop[w] = struct{}{}
 	}
@@ -35,6 +38,31 @@ var words = sync.OnceValue(func() *lexicon {
 	l.questions = strings.NewReplacer(pairs...)
 	return l
 })
+
+// minCore is how many characters a question keeps at least when what wraps it
+// is taken away.
+const minCore = 3
+
+// core is a normalised text without the greetings and phrases of asking around
+// it, so that "hello, I would like to ask whether …, thanks" ranks as "whether …".
+func (l *lexicon) core(norm string) string {
+	for {
+		s := strings.TrimFunc(norm, func(r rune) bool { return !isWord(r) })
+		best := s
+		for _, f := range l.fillers {
+			if t, ok := strings.CutPrefix(s, f); ok && len(t) < len(best) {
+				best = t
+			}
+			if t, ok := strings.CutSuffix(s, f); ok && len(t) < len(best) {
+				best = t
+			}
+		}
+		if best == s || utf8.RuneCountInString(Squash(best)) < minCore {
+			return s
+		}
+		norm = best
+	}
+}
 
 // denial is how a text, or all wordings of a label together, deny what they
 // speak of.

@@ -253,8 +253,12 @@ func (m *Matcher) patternHits(norm, sq string, best map[int]Hit) []Hit {
 }
 
 func (c *compiledRule) pattern(norm, sq string) (Hit, bool) {
+	texts := []string{norm, sq}
+	if norm == sq {
+		texts = texts[:1]
+	}
 	for _, re := range c.patterns {
-		for _, text := range [2]string{norm, sq} {
+		for _, text := range texts {
 			loc := re.FindStringIndex(text)
 			if loc == nil || c.excepted(text, loc) {
 				continue

@@ -146,7 +146,7 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 		ix.texts = append(ix.texts, norm)
 		texts = append(texts, f)
 		ix.denials[y].add(words().denial(norm))
-		if key := exactKey(norm); !contains(ix.exact[key], y) {
+		if key := exactKey(f.norm); !contains(ix.exact[key], y) {
 			ix.exact[key] = append(ix.exact[key], y)
 		}
 	}
@@ -154,7 +154,7 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 }
 
 // modelVersion changes whenever features, training or the file change.
-const modelVersion = 1
+const modelVersion = 2
 
 // key names what a model was trained on.
 func (ix *Index) key(seed uint64) string {
