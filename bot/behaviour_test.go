@@ -64,7 +64,7 @@ func whole(t *testing.T, d bot.Decision) {
 	if d.Evidence.Because == "" || d.Evidence.Knowledge == "" {
 		t.Errorf("no explanation: %+v", d.Evidence)
 	}
-	switch d.Action {
+	switch d.Action { //nolint:exhaustive // the others owe nothing more
 	case bot.Handoff:
 		if d.Group == "" || d.Priority == "" || d.Reason == "" || d.Summary == "" || d.Notice == "" {
 			t.Errorf("incomplete handoff: %+v", d)

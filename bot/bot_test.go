@@ -17,20 +17,20 @@ var shared struct {
 
 // engine is one Engine over the embedded knowledge base for all tests: training
 // is the slow part.
-func engine(t testing.TB) *bot.Engine {
-	t.Helper()
+func engine(tb testing.TB) *bot.Engine {
+	tb.Helper()
 	shared.once.Do(func() {
 		base, problems := intents.Load(intents.Embedded())
 		if base == nil {
 			for _, p := range problems {
-				t.Log(p)
+				tb.Log(p)
 			}
 			return
 		}
 		shared.e, shared.err = bot.New(bot.Options{Base: base, Facts: map[string]string{"company": "测试消金", "hotline": "400-000-0000"}, Groups: []string{"kf", "fk", "fw", "xb"}})
 	})
 	if shared.err != nil || shared.e == nil {
-		t.Fatalf("no engine: %v", shared.err)
+		tb.Fatalf("no engine: %v", shared.err)
 	}
 	return shared.e
 }

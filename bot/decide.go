@@ -461,7 +461,7 @@ func (t *turn) miss(because string) {
 // used before.
 func language(raw, norm, before string) string {
 	han, words := 0, 0
-	for _, f := range strings.Fields(norm) {
+	for f := range strings.FieldsSeq(norm) {
 		if isLetters(f) {
 			words++
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -217,12 +218,8 @@ func (e *Engine) found(hits []nlp.Hit) []Signal {
 // a value is missing, a neutral one. It is never empty.
 func (e *Engine) Say(id, lang string, vars map[string]string) string {
 	all := make(map[string]string, len(e.facts)+len(vars))
-	for k, v := range e.facts {
-		all[k] = v
-	}
-	for k, v := range vars {
-		all[k] = v
-	}
+	maps.Copy(all, e.facts)
+	maps.Copy(all, vars)
 	if s, err := e.base.Say(id, lang, all); err == nil && s != "" {
 		return s
 	}

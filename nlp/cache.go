@@ -70,7 +70,7 @@ func loadModel(dir, key string) (m *softmax, c calibration, ok bool) {
 	if st, err := os.Stat(path); err != nil || st.Size() > maxModelFile {
 		return nil, c, false
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // the directory is the program's own
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, c, false
 	}
@@ -88,13 +88,13 @@ func loadModel(dir, key string) (m *softmax, c calibration, ok bool) {
 	if binary.Read(r, binary.LittleEndian, &n) != nil || binary.Read(r, binary.LittleEndian, &c) != nil {
 		return nil, c, false
 	}
-	if (n[0]+n[1])*4 != uint64(r.Len()) { //nolint:gosec // a length is not negative
+	if (n[0]+n[1])*4 != uint64(r.Len()) {
 		return nil, c, false
 	}
-	m = &softmax{labels: int(n[1])} //nolint:gosec // bounded by the file's size
+	m = &softmax{labels: int(n[1])}
 	at := len(body) - r.Len()
-	m.w, at = floats(body, at, int(n[0]))   //nolint:gosec // as above
-	m.bias, _ = floats(body, at, int(n[1])) //nolint:gosec // as above
+	m.w, at = floats(body, at, int(n[0]))
+	m.bias, _ = floats(body, at, int(n[1]))
 	return m, c, true
 }
 

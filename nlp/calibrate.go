@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -101,8 +102,8 @@ func folds(ys []int32, labels int, seed uint64) []fold {
 	}
 	out := make([]fold, 0, n)
 	for k := range n {
-		f := fold{seed: seed + uint64(k) + 1}            //nolint:gosec // k is small
-		rng := rand.New(rand.NewPCG(f.seed, 0x666f6c64)) //nolint:gosec // which examples to hold out, not a secret
+		f := fold{seed: seed + uint64(k) + 1}
+		rng := rand.New(rand.NewPCG(f.seed, 0x666f6c64))
 		var unknown []int
 		for _, list := range byLabel {
 			if labels >= 8 && rng.Float64() < dropLabels {
@@ -175,7 +176,7 @@ func asked(ctx context.Context, f fold, texts []featureText, ys []int32, labels 
 			sc.p[l] = float64(sc.near[l].cosine)
 		}
 		for _, l := range sc.best(keep) {
-			if !contains(s.labels, l) {
+			if !slices.Contains(s.labels, l) {
 				s.labels = append(s.labels, l)
 			}
 		}

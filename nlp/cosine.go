@@ -20,7 +20,7 @@ func newNeighbours(xs [][]term, ys []int32, features int) *neighbours {
 	n := &neighbours{labels: ys, lists: make([][]posting, features)}
 	for i, x := range xs {
 		for _, t := range x {
-			n.lists[t.id] = append(n.lists[t.id], posting{int32(i), t.w}) //nolint:gosec // bounded by the examples given
+			n.lists[t.id] = append(n.lists[t.id], posting{int32(i), t.w})
 		}
 	}
 	return n

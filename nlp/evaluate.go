@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sort"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -93,7 +93,7 @@ func EvaluateWith(ctx context.Context, seg *Segmenter, train, test []Example, o 
 	if answered > 0 {
 		rep.AnsweredRight = float64(right) / float64(answered)
 	}
-	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+	slices.Sort(took)
 	rep.P50us = micros(took[len(took)/2])
 	rep.P99us = micros(took[len(took)*99/100])
 	rep.RSSMB = residentMB()

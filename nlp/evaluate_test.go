@@ -35,6 +35,8 @@ func readTSV(t *testing.T, name string) []nlp.Example {
 // TestEvaluate_MeasuringSets prints what the ranker reaches on a 90/10 split of
 // each measuring set and fails when it falls clearly below what it reached when
 // this was written.
+//
+//nolint:paralleltest // it measures time; nothing may run beside it
 func TestEvaluate_MeasuringSets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long: trains on 15,000 questions")

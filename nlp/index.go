@@ -1,6 +1,7 @@
 package nlp
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -157,30 +158,21 @@ func follow(p, share, first float64, exact bool) float64 {
 func promote(top, exact []int32) []int32 {
 	out := make([]int32, 0, len(top)+len(exact))
 	for _, l := range top {
-		if contains(exact, l) {
+		if slices.Contains(exact, l) {
 			out = append(out, l)
 		}
 	}
 	for _, l := range exact {
-		if !contains(out, l) {
+		if !slices.Contains(out, l) {
 			out = append(out, l)
 		}
 	}
 	for _, l := range top {
-		if !contains(out, l) {
+		if !slices.Contains(out, l) {
 			out = append(out, l)
 		}
 	}
 	return out
-}
-
-func contains(list []int32, x int32) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
 }
 
 func exactKey(norm string) string {
@@ -212,7 +204,7 @@ func (sc *scores) best(n int) []int32 {
 		at := sort.Search(len(top), func(i int) bool { return sc.p[top[i]] < p })
 		top = append(top, 0)
 		copy(top[at+1:], top[at:])
-		top[at] = int32(l) //nolint:gosec // bounded by the labels
+		top[at] = int32(l)
 		if len(top) > n {
 			top = top[:n]
 		}

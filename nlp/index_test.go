@@ -31,18 +31,18 @@ func small() []nlp.Example {
 		"code":    "收不到验证码|没有收到短信验证码|验证码一直不来|短信收不到",
 		"paper":   "结清证明怎么开|要盖章的结清证明|还清了怎么开证明|结清证明在哪下载",
 	} {
-		for _, text := range strings.Split(list, "|") {
+		for text := range strings.SplitSeq(list, "|") {
 			out = append(out, nlp.Example{Text: text, Label: label})
 		}
 	}
 	return out
 }
 
-func train(t testing.TB, o nlp.TrainOptions) *nlp.Index {
-	t.Helper()
-	ix, err := nlp.Train(context.Background(), segmenter(t), sorted(small()), o)
+func train(tb testing.TB, o nlp.TrainOptions) *nlp.Index {
+	tb.Helper()
+	ix, err := nlp.Train(context.Background(), segmenter(tb), sorted(small()), o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ix
 }

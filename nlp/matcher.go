@@ -129,7 +129,7 @@ func (m *Matcher) add(rule int, text string, except bool) error {
 			p.han++
 		}
 	}
-	id := int32(len(m.phrases)) //nolint:gosec // bounded by the knowledge base
+	id := int32(len(m.phrases))
 	m.phrases = append(m.phrases, p)
 	m.byRune[p.runes[0]] = append(m.byRune[p.runes[0]], id)
 	for _, s := range p.sounds[0] {
@@ -383,5 +383,7 @@ func (t *ruleText) edge(r rune, i int) bool {
 		return true
 	}
 	a, b := t.runes[i-1], t.runes[i]
-	return !(isDigit(r) && isDigit(a) && isDigit(b)) && !(isLatin(r) && isLatin(a) && isLatin(b))
+	inNumber := isDigit(r) && isDigit(a) && isDigit(b)
+	inWord := isLatin(r) && isLatin(a) && isLatin(b)
+	return !inNumber && !inWord
 }

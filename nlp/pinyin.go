@@ -1,6 +1,7 @@
 package nlp
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,7 +36,7 @@ func newSounds() *sounds {
 				continue
 			}
 			id := s.learn(p)
-			if !hasID(ids, id) {
+			if !slices.Contains(ids, id) {
 				ids = append(ids, id)
 			}
 		}
@@ -65,7 +66,7 @@ func (s *sounds) learn(p string) uint16 {
 	f := foldSound(p)
 	id, ok := s.ids[f]
 	if !ok {
-		id = uint16(len(s.ids) + 1) //nolint:gosec // there are about 400 syllables
+		id = uint16(len(s.ids) + 1)
 		s.ids[f] = id
 	}
 	if _, ok := s.raw[p]; !ok {
@@ -92,18 +93,9 @@ func (s *sounds) of(r rune) []uint16 {
 	return s.chars[r]
 }
 
-func hasID(ids []uint16, id uint16) bool {
-	for _, x := range ids {
-		if x == id {
-			return true
-		}
-	}
-	return false
-}
-
 func sharesID(a, b []uint16) bool {
 	for _, x := range a {
-		if hasID(b, x) {
+		if slices.Contains(b, x) {
 			return true
 		}
 	}

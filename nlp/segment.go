@@ -117,9 +117,10 @@ func checkWords(words []Word) ([]Word, error) {
 
 func (s *shelf) take(files DictFiles, words []Word) (*dictionary, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q\n", files)
+	// A hash takes everything; its Write never fails.
+	_, _ = fmt.Fprintf(h, "%q\n", files)
 	for _, w := range words {
-		fmt.Fprintf(h, "%s\t%d\t%s\n", w.Text, w.Freq, w.Tag)
+		_, _ = fmt.Fprintf(h, "%s\t%d\t%s\n", w.Text, w.Freq, w.Tag)
 	}
 	key := hex.EncodeToString(h.Sum(nil))
 

@@ -9,13 +9,13 @@ import (
 	"wensheng/nlp"
 )
 
-func segmenter(t testing.TB) *nlp.Segmenter {
-	t.Helper()
+func segmenter(tb testing.TB) *nlp.Segmenter {
+	tb.Helper()
 	seg, err := nlp.NewSegmenter([]nlp.Word{{Text: "上征信"}, {Text: "砍头息"}, {Text: "花呗"}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(seg.Close)
+	tb.Cleanup(seg.Close)
 	return seg
 }
 

@@ -28,7 +28,7 @@ const (
 // fit trains on vectors and their labels. progress is called after every epoch.
 func fit(ctx context.Context, xs [][]term, ys []int32, features, labels int, seed uint64, progress func()) (*softmax, error) {
 	m := &softmax{labels: labels, w: make([]float32, features*labels), bias: make([]float32, labels)}
-	rng := rand.New(rand.NewPCG(seed, 0x77656e)) //nolint:gosec // the order of examples, not a secret
+	rng := rand.New(rand.NewPCG(seed, 0x77656e))
 	order := make([]int, len(xs))
 	for i := range order {
 		order[i] = i
@@ -69,7 +69,7 @@ func (m *softmax) learn(x []term, y int32, rate float32, g *gradient) {
 			p[j] = 0
 			continue
 		}
-		g.at = append(g.at, int32(j)) //nolint:gosec // bounded by the labels
+		g.at = append(g.at, int32(j))
 	}
 	// Once most labels are ruled out, few rows' places change.
 	sparse := len(g.at) < len(p)/4

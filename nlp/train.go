@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -124,7 +125,7 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 	}
 	sort.Strings(ix.labels)
 	for i, l := range ix.labels {
-		ids[l] = int32(i) //nolint:gosec // bounded by the examples given
+		ids[l] = int32(i)
 	}
 	ix.denials = make([]denial, len(ix.labels))
 	seen := map[Example]struct{}{}
@@ -146,7 +147,7 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 		ix.texts = append(ix.texts, norm)
 		texts = append(texts, f)
 		ix.denials[y].add(words().denial(norm))
-		if key := exactKey(f.norm); !contains(ix.exact[key], y) {
+		if key := exactKey(f.norm); !slices.Contains(ix.exact[key], y) {
 			ix.exact[key] = append(ix.exact[key], y)
 		}
 	}
@@ -159,9 +160,10 @@ const modelVersion = 2
 // key names what a model was trained on.
 func (ix *Index) key(seed uint64) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %s\n", modelVersion, seed, ix.seg.Fingerprint())
+	// A hash takes everything; its Write never fails.
+	_, _ = fmt.Fprintf(h, "%d %d %s\n", modelVersion, seed, ix.seg.Fingerprint())
 	for i, e := range ix.texts {
-		fmt.Fprintf(h, "%q %q\n", e, ix.labels[ix.ys[i]])
+		_, _ = fmt.Fprintf(h, "%q %q\n", e, ix.labels[ix.ys[i]])
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -69,7 +69,7 @@ func newVocab(texts []featureText) *vocab {
 	v.strange = math.Sqrt(math.Log(float64(len(texts)+1)) + 1)
 	v.idf = make([]float32, len(v.names))
 	for i, n := range v.names {
-		v.id[n] = int32(i) //nolint:gosec // bounded by the text given
+		v.id[n] = int32(i)
 		idf := math.Log(float64(len(texts)+1)/float64(df[n]+1)) + 1
 		// The root, because question words are common and still decide.
 		v.idf[i] = float32(math.Sqrt(idf) * kindWeight(n))
