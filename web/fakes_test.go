@@ -462,6 +462,8 @@ func newSite(t *testing.T, change ...func(*web.Options)) *site {
 		"index.html":      {Data: []byte("<!doctype html><title>console</title>")},
 		"assets/app-1.js": {Data: []byte("console.log(1)")},
 		"widget.js":       {Data: []byte("console.log(2)")},
+		"demo/demo.html":  {Data: []byte(`<script src="/widget.js" data-account="{{.Account}}" async></script>`)},
+		"demo/demo.css":   {Data: []byte("body{}")},
 	}
 	o := web.Options{
 		Desk: s.desk, Users: s.users, Wakes: wakes{s.desk}, Notes: notes{s.desk},

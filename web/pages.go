@@ -22,9 +22,6 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-//go:embed data/demo.html
-var demoPage string
-
 //go:embed data/notbuilt.html
 var notBuiltPage []byte
 
@@ -43,11 +40,19 @@ func (s *Server) pageRoutes(e *echo.Echo) error {
 		return c.Redirect(http.StatusFound, "/demo") //nolint:wrapcheck // the caller hung up
 	})
 
-	page, err := template.New("demo").Parse(demoPage)
-	if err != nil {
-		return fmt.Errorf("demo page: %w", err)
+	// The demo page comes with the widget and is a template: it names the account.
+	page := template.New("demo")
+	if s.o.Widget.Built {
+		b, err := fs.ReadFile(s.o.Widget.FS, "demo/demo.html")
+		if err != nil {
+			return fmt.Errorf("demo page: %w", err)
+		}
+		if _, err := page.Parse(string(b)); err != nil {
+			return fmt.Errorf("demo page: %w", err)
+		}
 	}
 	e.GET("/demo", s.getDemo(page), s.secured(cspDemo))
+	e.GET("/demo/*", s.getDemoFile, s.secured(cspDemo))
 	e.GET("/widget.js", s.getWidget, middleware.Gzip())
 
 	console := []echo.MiddlewareFunc{s.secured(cspConsole), middleware.Gzip()}
@@ -92,6 +97,19 @@ func (s *Server) getDemo(page *template.Template) echo.HandlerFunc {
 		c.Response().Header().Set("Cache-Control", "no-cache")
 		return c.HTML(http.StatusOK, b.String()) //nolint:wrapcheck // the caller hung up
 	}
+}
+
+// getDemoFile serves what the demo page refers to.
+func (s *Server) getDemoFile(c echo.Context) error {
+	name := strings.TrimPrefix(path.Clean("/"+c.Param("*")), "/")
+	if !s.o.Widget.Built || name == "" || path.Ext(name) == ".html" {
+		return echo.ErrNotFound
+	}
+	err := s.serveFile(c, s.o.Widget.FS, "demo/"+name, "no-cache")
+	if errors.Is(err, fs.ErrNotExist) {
+		return echo.ErrNotFound
+	}
+	return err
 }
 
 // getWidget serves the embed script; any site may load it.

@@ -26,6 +26,11 @@ func TestPages_Answer(t *testing.T) {
 	if r := c.do(http.MethodGet, "/demo", nil).want(200); !strings.Contains(string(r.raw), `data-account="web"`) {
 		t.Error("the demo page has no widget")
 	}
+	if r := c.do(http.MethodGet, "/demo/demo.css", nil).want(200); !strings.HasPrefix(r.header.Get("Content-Type"), "text/css") {
+		t.Errorf("demo.css: %v", r.header)
+	}
+	c.do(http.MethodGet, "/demo/demo.html", nil).want(404) // a template, not a page
+	c.do(http.MethodGet, "/demo/%2e%2e/index.html", nil).want(404)
 	r := c.do(http.MethodGet, "/widget.js", nil).want(200)
 	if !strings.HasPrefix(r.header.Get("Content-Type"), "text/javascript") || r.header.Get("Cross-Origin-Resource-Policy") != "cross-origin" {
 		t.Errorf("widget.js: %v", r.header)

@@ -150,8 +150,9 @@ type Options struct {
 	Derive func(purpose string) []byte
 	// Mask hides personal data in a text for the screen (RULES §6.3).
 	Mask func(string) string
-	// Normalize prepares an agent's words for the blocked-wording rules; nil
-	// uses NFKC, lower case and no spacing or punctuation.
+	// Normalize brings an agent's words to one script (traditional to
+	// simplified) before the blocked-wording rules; it must leave punctuation,
+	// which ends what a rule may reach over. Nil is allowed.
 	Normalize func(string) string
 
 	// Channels are mounted as they are under /channels/<kind>/.

@@ -85,20 +85,38 @@ func compile(patterns []string) ([]*regexp.Regexp, error) {
 
 // squash brings spelling tricks to one form: full width, case, and anything
 // put between the characters. Commas and sentence ends become "," and ".",
-// because a pattern must not reach over them.
+// because a pattern must not reach over them; beside a single character they
+// go too, because that is how a word is spelled out.
 func squash(s string) string {
-	var b strings.Builder
+	var out, piece strings.Builder
+	runes, before := 0, 0 // in the piece being read, and in the one before
+	mark := ""
+	flush := func() {
+		if runes == 0 {
+			return
+		}
+		if runes > 1 && before > 1 {
+			out.WriteString(mark)
+		}
+		out.WriteString(piece.String())
+		piece.Reset()
+		before, runes, mark = runes, 0, ""
+	}
 	for _, r := range norm.NFKC.String(strings.ToLower(s)) {
 		switch {
 		case unicode.IsLetter(r) || unicode.IsDigit(r):
-			b.WriteRune(unicode.ToLower(r))
+			piece.WriteRune(unicode.ToLower(r))
+			runes++
 		case r == ',' || r == '\u3001': // NFKC has made the full-width one this
-			b.WriteByte(',')
+			flush()
+			mark = max(mark, ",")
 		case r == '.' || r == '\u3002' || r == '!' || r == '?' || r == ';' || r == '\n':
-			b.WriteByte('.')
+			flush()
+			mark = "."
 		}
 	}
-	return b.String()
+	flush()
+	return out.String()
 }
 
 // check returns the worst rule that matches, a blocking one first, or nil.

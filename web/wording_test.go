@@ -22,6 +22,8 @@ func TestSay_RefusesBlockedWording(t *testing.T) {
 		{"请发送 ＣＶＶ２ 给我", "secret_request"},
 		{"请 把 验 证 码 发 我", "secret_request"},
 		{"不要告诉别人，把验证码发给我", "secret_request"},
+		{"把验，证，码发我", "secret_request"},
+		{"请.把.密.码.告.诉.我", "secret_request"},
 		{"不还钱就上门", "threat"},
 		{"再不还就等着坐牢", "threat"},
 		{"后 果 自 负", "threat"},
@@ -32,7 +34,7 @@ func TestSay_RefusesBlockedWording(t *testing.T) {
 		{"你怎么这么烦", "insult"},
 		{"这不是我负责的", "brush_off"},
 	} {
-		r := ann.do(http.MethodPost, path(conv, "messages"), map[string]any{"cid": "c" + tc.text[:6], "text": tc.text, "lease": lease})
+		r := ann.do(http.MethodPost, path(conv, "messages"), map[string]any{"cid": "c" + tc.text[:3], "text": tc.text, "lease": lease})
 		if r.status != http.StatusUnprocessableEntity || r.str("code") != "blocked_wording" || r.str("class") != tc.class {
 			t.Errorf("%q: got %d %s, want 422 %s", tc.text, r.status, r.raw, tc.class)
 		}

@@ -98,6 +98,7 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
 
   const taken = useCallback(
     (conv: string) => {
+      if (conv === now.current.active) return; // told where it is read
       notification.warning({ key: "lost-" + conv, title: t.mine.lost, description: t.mine.lostHint, duration: 8 });
     },
     [notification],
@@ -171,9 +172,15 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
       }
     };
     socket.start();
-    const online = () => socket.kick();
+    const online = () => {
+      void loadQueue();
+      socket.kick();
+    };
+    const gone = () => setOffline(true);
     window.addEventListener("online", online);
+    window.addEventListener("offline", gone);
     return () => {
+      window.removeEventListener("offline", gone);
       window.removeEventListener("online", online);
       window.clearTimeout(queueTimer);
       socket.stop();

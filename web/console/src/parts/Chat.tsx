@@ -79,13 +79,6 @@ export function Chat({ conv, note, setNote, dialog, setDialog }: Props) {
           className="lost"
           title={t.mine.lost}
           description={t.mine.lostHint}
-          action={
-            cv.state === "waiting" ? (
-              <Button size="small" onClick={() => void desk.claim(conv)}>
-                {t.queue.take}
-              </Button>
-            ) : undefined
-          }
         />
       )}
       <Timeline view={view} />

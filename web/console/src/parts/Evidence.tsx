@@ -9,6 +9,7 @@ type Obj = Record<string, unknown>;
 function show(key: string, v: unknown): string {
   if (v === null || v === undefined) return "";
   if (key === "margin" || key === "coverage") return percent(v);
+  if (key === "because") return word(t.because, String(v));
   if (typeof v === "boolean") return v ? "✓" : "";
   if (key === "tokens" && Array.isArray(v)) return v.join(" / ");
   if (Array.isArray(v))
@@ -31,7 +32,10 @@ function show(key: string, v: unknown): string {
 
 /** Why the bot said what it said. */
 export function Evidence({ value }: { value: Record<string, unknown> }) {
+  const order = Object.keys(t.evidence);
+  const rank = (k: string) => (order.includes(k) ? order.indexOf(k) : order.length);
   const rows = Object.entries(value)
+    .sort(([a], [b]) => rank(a) - rank(b))
     .map(([k, v]) => [k, show(k, v)] as const)
     .filter(([, v]) => v);
   if (!rows.length) return null;

@@ -60,6 +60,11 @@ export function Header({ page, pages, go }: { page: Page | undefined; pages: Pag
           <Tooltip title={t.live[desk.live]}>
             <span className={"live " + desk.live} role="status" aria-label={t.live[desk.live]} />
           </Tooltip>
+          {status === "offline" && (
+            <Button size="small" type="primary" onClick={() => void present("online", capacity)}>
+              {t.goOnline}
+            </Button>
+          )}
           <Select<Status>
             className="presence"
             size="small"

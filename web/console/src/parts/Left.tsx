@@ -94,8 +94,8 @@ export function Left() {
                 <div className="row">
                   <Badge count={m.unread} size="small" />
                   <span className="what">{v?.contact.name || v?.contact.id || word(t.channel, m.lease.channel ?? "")}</span>
+                  <span className="dim">{word(t.channel, v?.conversation.channel ?? "")}</span>
                   {v?.conversation.state === "on_hold" && <Tag className="tag">{t.state.on_hold}</Tag>}
-                  <span className="spring" />
                   <Priority p={v?.conversation.priority || m.lease.priority || ""} />
                 </div>
                 <div className={"preview" + (m.unread ? " fresh" : "")}>

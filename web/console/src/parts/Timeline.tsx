@@ -1,9 +1,8 @@
 import { Button, Tag, Tooltip } from "antd";
 import { useLayoutEffect, useRef, useState } from "react";
-import type { Message, View } from "../api";
+import { Problem, type Message, type View } from "../api";
 import { useDesk } from "../desk";
 import { clock, reason, say, t, word } from "../locale";
-import { Problem } from "../api";
 import { useSession } from "../session";
 import type { Outgoing } from "../state";
 import { Evidence } from "./Evidence";
@@ -18,6 +17,8 @@ export function Timeline({ view }: { view: View }) {
   const typing = (desk.state.typing[conv] ?? 0) > useNow();
   const box = useRef<HTMLDivElement>(null);
   const stuck = useRef(true);
+  const sent = useRef(0);
+  const shown = useRef(0);
   const [below, setBelow] = useState(false);
   const count = view.messages.length + out.length;
 
@@ -25,9 +26,13 @@ export function Timeline({ view }: { view: View }) {
   useLayoutEffect(() => {
     const el = box.current;
     if (!el) return;
+    // What one has just sent oneself is always shown.
+    if (out.length > sent.current) stuck.current = true;
+    sent.current = out.length;
     if (stuck.current) el.scrollTop = el.scrollHeight;
-    else setBelow(true);
-  }, [count]);
+    else if (count > shown.current) setBelow(true);
+    shown.current = count;
+  }, [count, out.length, typing]);
 
   return (
     <div className="timeline-frame">
