@@ -19,26 +19,26 @@ const (
 	maxCID    = 64   // bytes
 )
 
-// held returns the user's lease on the conversation if token is it. The desk
+// held makes sure that token is the user's lease on the conversation. The desk
 // fences by the token too; this ties the token to the person (G7), so that a
 // token seen over somebody's shoulder is of no use.
-func (s *Server) held(ctx context.Context, u chat.User, conv chat.ConvID, token string) (handoff.Lease, error) {
+func (s *Server) held(ctx context.Context, u chat.User, conv chat.ConvID, token string) error {
 	if _, ok := conv.Shard(); !ok {
-		return handoff.Lease{}, chat.ErrNotFound
+		return chat.ErrNotFound
 	}
 	if token == "" {
-		return handoff.Lease{}, chat.ErrLeaseLost
+		return chat.ErrLeaseLost
 	}
 	ls, err := s.o.Desk.Holds(ctx, u)
 	if err != nil {
-		return handoff.Lease{}, fmt.Errorf("read the leases: %w", err)
+		return fmt.Errorf("read the leases: %w", err)
 	}
 	for _, l := range ls {
 		if l.Conv == conv && l.Token == token && (l.Agent == "" || l.Agent == u.ID) {
-			return l, nil
+			return nil
 		}
 	}
-	return handoff.Lease{}, chat.ErrLeaseLost
+	return chat.ErrLeaseLost
 }
 
 type wordsIn struct {
@@ -69,7 +69,7 @@ func (s *Server) postMessage(c echo.Context) error {
 	if err := in.check(); err != nil {
 		return err
 	}
-	if _, err := s.held(ctx, u, conv, in.Lease); err != nil {
+	if err := s.held(ctx, u, conv, in.Lease); err != nil {
 		return err
 	}
 	warnings := []string{}
@@ -103,7 +103,7 @@ func (s *Server) postNote(c echo.Context) error {
 	if err := in.check(); err != nil {
 		return err
 	}
-	if _, err := s.held(ctx, u, conv, in.Lease); err != nil {
+	if err := s.held(ctx, u, conv, in.Lease); err != nil {
 		return err
 	}
 	m, err := s.o.Desk.Note(ctx, u, conv, in.Lease, in.CID, in.Text)
@@ -134,7 +134,7 @@ func (s *Server) act(action string, do func(ctx context.Context, u chat.User, co
 		if utf8.RuneCountInString(in.Reason) > maxReason || utf8.RuneCountInString(in.Note) > maxText {
 			return chat.ErrTooLong
 		}
-		if _, err := s.held(ctx, u, conv, in.Lease); err != nil {
+		if err := s.held(ctx, u, conv, in.Lease); err != nil {
 			return err
 		}
 		if err := do(ctx, u, conv, in); err != nil {
@@ -203,7 +203,7 @@ func (s *Server) postTyping(c echo.Context) error {
 	if err := readBody(c, &in); err != nil {
 		return err
 	}
-	if _, err := s.held(ctx, u, conv, in.Lease); err != nil {
+	if err := s.held(ctx, u, conv, in.Lease); err != nil {
 		return err
 	}
 	if err := s.o.Desk.Typing(ctx, u, conv, in.Lease); err != nil {

@@ -99,20 +99,19 @@ func (a *auth) verify(ctx context.Context, hash, password string) (bool, error) 
 // tell apart: unknown, wrong, disabled.
 func (a *auth) byPassword(ctx context.Context, login, password string) (u chat.User, ok bool, err error) {
 	u, err = a.users.UserByLogin(ctx, login)
-	hash := u.PasswordHash
-	if errors.Is(err, chat.ErrNotFound) {
-		hash = a.dummy
-	} else if err != nil {
+	if err != nil && !errors.Is(err, chat.ErrNotFound) {
 		return chat.User{}, false, fmt.Errorf("find the user: %w", err)
 	}
-	if hash == "" {
+	known := err == nil && u.PasswordHash != ""
+	hash := u.PasswordHash
+	if !known {
 		hash = a.dummy
 	}
-	match, verr := a.verify(ctx, hash, password)
-	if verr != nil {
-		return chat.User{}, false, verr
+	match, err := a.verify(ctx, hash, password)
+	if err != nil {
+		return chat.User{}, false, err
 	}
-	if err != nil || !match || u.Disabled || u.PasswordHash == "" {
+	if !known || !match || u.Disabled {
 		return chat.User{}, false, nil
 	}
 	return u, true, nil

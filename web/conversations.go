@@ -142,10 +142,12 @@ func (s *Server) viewMessage(m chat.Message) messageView {
 		Agent: m.Agent, InReplyTo: string(m.InReplyTo), Hidden: m.Hidden, Event: m.Event, EventKey: s.o.Mask(m.EventKey),
 		Score: m.Score, Evidence: s.maskJSON(m.Evidence), Masked: text != m.Text,
 	}
-	if m.Role == chat.RoleContact {
+	switch m.Role {
+	case chat.RoleContact:
 		v.From.Name = maskName(m.Name)
-	} else if m.Role == chat.RoleAgent {
+	case chat.RoleAgent:
 		v.CID = m.ClientID // never a contact's: a vendor's ProviderID may hold a phone number
+	case chat.RoleBot, chat.RoleSystem:
 	}
 	if m.Media != nil {
 		v.Media = &mediaView{Type: m.Media.Type, Size: m.Media.Size, Kept: m.Media.Ref != ""}

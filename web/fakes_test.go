@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -483,11 +484,11 @@ func newSite(t *testing.T, change ...func(*web.Options)) *site {
 	hs.Config = s.server.HTTPServer()
 	hs.Start()
 	s.url = hs.URL
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // ended in Cleanup, after the drain
+	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- s.server.Run(ctx) }()
 	t.Cleanup(func() {
-		if err := s.server.Drain(context.Background()); err != nil { //nolint:usetesting // the test's context has ended
+		if err := s.server.Drain(context.Background()); err != nil {
 			t.Error(err)
 		}
 		cancel()
@@ -584,9 +585,7 @@ func (c *client) do(method, path string, body any) *result {
 	if c.bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+c.bearer)
 	}
-	for k, v := range c.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, c.header)
 	return c.send(req)
 }
 

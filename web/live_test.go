@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,10 +68,8 @@ func (so *socket) next(kinds ...string) liveEvent {
 		if err := so.ws.ReadJSON(&ev); err != nil {
 			so.t.Fatalf("waiting for %v: %v", kinds, err)
 		}
-		for _, k := range kinds {
-			if ev.T == k {
-				return ev
-			}
+		if slices.Contains(kinds, ev.T) {
+			return ev
 		}
 	}
 }

@@ -69,6 +69,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", id)
 		rec := &recorder{ResponseWriter: w}
+		ctx := r.Context()
 		defer func() {
 			v := recover()
 			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
@@ -76,7 +77,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			}
 			if v != nil {
 				// The value may quote a body; the stack says where.
-				s.log.ErrorContext(r.Context(), "a handler panicked", "request", id, "stack", string(debug.Stack()))
+				s.log.ErrorContext(ctx, "a handler panicked", "request", id, "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					http.Error(rec, "internal error", http.StatusInternalServerError)
 				}
@@ -85,7 +86,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			if rec.route == "" {
 				rec.route = "other"
 			}
-			s.log.InfoContext(r.Context(), "http", "request", id, "method", r.Method, "route", rec.route,
+			s.log.InfoContext(ctx, "http", "request", id, "method", r.Method, "route", rec.route,
 				"status", rec.status, "took_ms", took.Milliseconds(), "ip", ip)
 			if s.o.Observe != nil {
 				s.o.Observe(rec.route, method(r.Method), rec.status, took)

@@ -124,7 +124,7 @@ func (s *Server) postLogout(c echo.Context) error {
 func (s *Server) getMe(c echo.Context) error {
 	se := current(c)
 	ctx := c.Request().Context()
-	presence := handoff.Agent{ID: se.user.ID, Status: handoff.Offline, Capacity: se.user.Capacity}
+	presence := handoff.Agent{Status: handoff.Offline, Capacity: se.user.Capacity}
 	if agents, err := s.o.Desk.Agents(ctx); err == nil { // presence is a nicety here
 		for _, a := range agents {
 			if a.ID == se.user.ID {
