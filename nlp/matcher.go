@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -157,6 +158,18 @@ func (m *Matcher) MatchNorm(norm string) []Hit {
 type span struct {
 	phrase     int32
 	start, end int
+	changed    int // characters replaced by homophones
+	letters    bool
+}
+
+// excuses reports whether a false friend, found at o, voids a phrase found at s.
+// One that had to be read more freely than the phrase does not; one in pinyin,
+// which says less, must hold the whole phrase.
+func (o span) excuses(s span) bool {
+	if o.start >= s.end || s.start >= o.end || o.changed > s.changed {
+		return false
+	}
+	return !o.letters || (o.start <= s.start && s.end <= o.end && o.end-o.start > s.end-s.start)
 }
 
 // at finds the phrases that start at one character.
@@ -165,8 +178,8 @@ func (m *Matcher) at(t *ruleText, i int, spans []span) []span {
 	try := func(ids []int32) {
 		for _, id := range ids {
 			p := &m.phrases[id]
-			if end, ok := t.matches(p, i, m.rules[p.rule].loose); ok {
-				spans = append(spans, span{id, i, end})
+			if f, ok := t.matches(p, i, m.rules[p.rule].loose); ok {
+				spans = append(spans, span{phrase: id, start: i, end: f.end, changed: p.han - f.same, letters: f.letters})
 			}
 		}
 	}
@@ -191,21 +204,21 @@ func (m *Matcher) at(t *ruleText, i int, spans []span) []span {
 
 // settle drops what overlaps a false friend and keeps one hit a rule.
 func (m *Matcher) settle(t *ruleText, spans []span) map[int]Hit {
-	found, excluded := map[int][]span{}, map[int][]span{}
+	hits, excluded := map[int][]span{}, map[int][]span{}
 	for _, s := range spans {
 		if p := &m.phrases[s.phrase]; p.except {
 			excluded[p.rule] = append(excluded[p.rule], s)
 		} else {
-			found[p.rule] = append(found[p.rule], s)
+			hits[p.rule] = append(hits[p.rule], s)
 		}
 	}
 	best := map[int]Hit{}
-	for rule, hits := range found {
+	for rule, list := range hits {
 		bad := append(excluded[rule], exceptSpans(t.text, m.rules[rule].except)...)
 		longest := 0
-		for _, s := range hits {
+		for _, s := range list {
 			p := &m.phrases[s.phrase]
-			if len(p.runes) <= longest || overlaps(s, bad) {
+			if len(p.runes) <= longest || slices.ContainsFunc(bad, func(o span) bool { return o.excuses(s) }) {
 				continue
 			}
 			longest = len(p.runes)
@@ -213,15 +226,6 @@ func (m *Matcher) settle(t *ruleText, spans []span) map[int]Hit {
 		}
 	}
 	return best
-}
-
-func overlaps(s span, others []span) bool {
-	for _, o := range others {
-		if s.start < o.end && o.start < s.end {
-			return true
-		}
-	}
-	return false
 }
 
 // exceptSpans returns where expressions match, in characters.
@@ -320,59 +324,66 @@ func (t *ruleText) letters(i, n int) bool {
 	return isLatin(t.runes[i+n-1])
 }
 
-// matches reports whether a phrase starts at character i, and where it ends.
-func (t *ruleText) matches(p *phrase, i int, loose bool) (end int, ok bool) {
-	start, exact, spelled := i, 0, 0
-	for k, want := range p.runes {
-		if i >= len(t.runes) {
-			return 0, false
-		}
-		got := t.runes[i]
-		switch {
-		case got == want:
-			if p.sounds[k] != nil {
-				exact++
-			}
-			i++
-		case p.sounds[k] == nil:
-			return 0, false
-		case isLatin(got):
-			n := t.spelled(p.sounds[k], i)
-			if n == 0 {
-				return 0, false
-			}
-			spelled++
-			i += n
-		case (p.han >= 3 || (loose && p.han == 2)) && sharesID(t.sounds[i], p.sounds[k]):
-			i++
-		default:
-			return 0, false
-		}
-	}
-	if !t.edge(p.runes[0], start) || !t.edge(p.runes[len(p.runes)-1], i) {
-		return 0, false
-	}
-	if p.han < 2 && spelled > 0 {
-		return 0, false
-	}
-	return i, 2*(exact+spelled) >= p.han
+// found is how a phrase was found.
+type found struct {
+	end     int  // after its last character
+	same    int  // Chinese characters found as written, or in pinyin
+	letters bool // some were in pinyin
 }
 
-// spelled returns how many letters at i spell one of the sounds, 0 for none.
-func (t *ruleText) spelled(ids []uint16, i int) int {
-	if !t.border[i] {
-		return 0
+// matches reports whether a phrase starts at character i.
+func (t *ruleText) matches(p *phrase, i int, loose bool) (found, bool) {
+	if !t.edge(p.runes[0], i) {
+		return found{}, false
 	}
-	snd, best := pronunciations(), 0
-	for _, id := range ids {
-		for _, p := range snd.spell[id] {
-			n := len(p)
-			if n > best && i+n <= len(t.runes) && t.border[i+n] && string(t.runes[i:i+n]) == p {
-				best = n
+	return t.rest(p, 0, found{end: i}, loose || p.han >= 3)
+}
+
+// rest matches a phrase from its character k on, where f ends. Pinyin can be cut
+// in several ways, so each is tried.
+func (t *ruleText) rest(p *phrase, k int, f found, homophones bool) (found, bool) {
+	for ; k < len(p.runes); k++ {
+		if f.end >= len(t.runes) {
+			return f, false
+		}
+		want, got := p.runes[k], t.runes[f.end]
+		switch {
+		case got == want:
+			if isHan(want) {
+				f.same++
 			}
+			f.end++
+		case p.sounds[k] == nil:
+			return f, false
+		case isLatin(got):
+			if p.han < 2 || !t.border[f.end] {
+				return f, false
+			}
+			for n := maxSyllable; n > 0; n-- {
+				if !t.spells(p.sounds[k], f.end, n) {
+					continue
+				}
+				if out, ok := t.rest(p, k+1, found{f.end + n, f.same + 1, true}, homophones); ok {
+					return out, true
+				}
+			}
+			return f, false
+		case homophones && sameSound(t.sounds[f.end], p.sounds[k]):
+			f.end++
+		default:
+			return f, false
 		}
 	}
-	return best
+	return f, t.edge(p.runes[len(p.runes)-1], f.end) && 2*f.same >= p.han
+}
+
+// spells reports whether n letters at i are one of the sounds.
+func (t *ruleText) spells(ids []uint16, i, n int) bool {
+	if i+n > len(t.runes) || !t.border[i+n] {
+		return false
+	}
+	id, ok := pronunciations().raw[string(t.runes[i:i+n])]
+	return ok && slices.Contains(ids, id)
 }
 
 // edge reports whether a phrase that begins or ends with a letter or digit at

@@ -10,10 +10,9 @@ import (
 
 // sounds knows how characters are read, without tones.
 type sounds struct {
-	ids   map[string]uint16   // folded syllable → id, from 1
-	raw   map[string]uint16   // spelled syllable → id of its folded form
-	chars map[rune][]uint16   // character → ids of its readings
-	spell map[uint16][]string // id → the spellings that mean it
+	ids   map[string]uint16 // folded syllable → id, from 1
+	raw   map[string]uint16 // spelled syllable → id of its folded form
+	chars map[rune][]uint16 // character → ids of its readings
 }
 
 // pronunciations is read-only once built (about 20 ms), so the process shares one.
@@ -24,7 +23,6 @@ func newSounds() *sounds {
 		ids:   make(map[string]uint16, 400),
 		raw:   make(map[string]uint16, 420),
 		chars: make(map[rune][]uint16, 21000),
-		spell: make(map[uint16][]string, 400),
 	}
 	args := pinyin.NewArgs()
 	args.Heteronym = true
@@ -71,7 +69,6 @@ func (s *sounds) learn(p string) uint16 {
 	}
 	if _, ok := s.raw[p]; !ok {
 		s.raw[p] = id
-		s.spell[id] = append(s.spell[id], p)
 	}
 	return id
 }
@@ -93,13 +90,10 @@ func (s *sounds) of(r rune) []uint16 {
 	return s.chars[r]
 }
 
-func sharesID(a, b []uint16) bool {
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			return true
-		}
-	}
-	return false
+// sameSound reports whether two characters are homophones by their first, usual
+// readings; rare ones would join words nobody confuses.
+func sameSound(a, b []uint16) bool {
+	return len(a) > 0 && len(b) > 0 && a[0] == b[0]
 }
 
 // maxSyllable is the length of the longest spelling, zhuang.
