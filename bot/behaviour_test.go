@@ -135,7 +135,11 @@ func TestDecide_SignalsRaisePriority(t *testing.T) {
 		{"王八蛋", bot.Handoff, "emotion", "emotion", "P2"},
 		// The gravest decides, and a complaint beside it is not lost.
 		{"我要投诉，不然我就跳楼", bot.Handoff, "complaint", "self_harm", "P0"},
-		{"转人工，我不想活了", bot.Handoff, "self_harm", "self_harm", "P0"},
+		{"转人工，我不想活了", bot.Handoff, "human", "self_harm", "P0"},
+		// Exclamation marks alone do not keep an answer from anybody.
+		{"怎么提额！！！", bot.Answer, "limit_raise", "emotion", ""},
+		{"转人工！！！！", bot.Handoff, "human", "emotion", "P2"},
+		{"你们到底什么意思！！！", bot.Handoff, "", "emotion", "P2"},
 	})
 }
 

@@ -105,8 +105,9 @@ func (t *turn) text() {
 		}
 	}
 	leaked := nlp.HasSecret(raw) || t.has(secret)
+	mild := t.mild(signals)
 	switch {
-	case len(signals) > 0:
+	case len(signals) > 0 && !mild:
 		t.signal(signals)
 	case t.has(complaint):
 		t.complaint("")
@@ -126,11 +127,30 @@ func (t *turn) text() {
 	default:
 		t.rank()
 	}
+	if mild && (t.d.Action == Clarify || t.d.Action == Fallback) {
+		t.d.Evidence.Because = ""
+		t.signal(signals)
+	}
 	if leaked {
 		// Whatever else was decided, the warning about the secret is given.
 		t.d.Reply += "\n" + t.say1("refuse_secret")
 		t.d.Plain = false
 	}
+}
+
+// mild reports whether the signals say no more than that somebody is upset, by
+// the look of the message and not by a word in it: then a question that can be
+// answered is answered.
+func (t *turn) mild(signals []Signal) bool {
+	for _, s := range signals {
+		byLook := slices.ContainsFunc(t.hits, func(h nlp.Hit) bool {
+			return h.Rule == signalRule+s.ID && slices.Contains(t.e.signals[s.ID].Rule.Patterns, h.Phrase)
+		})
+		if s.Priority != "P2" || !byLook {
+			return false
+		}
+	}
+	return len(signals) > 0
 }
 
 func (t *turn) has(builtin string) bool {
@@ -184,9 +204,12 @@ func (t *turn) signal(found []Signal) {
 	if t.d.Reply == "" {
 		t.d.Reply = t.say1("signal_" + top.ID)
 	}
-	if t.has(complaint) {
+	switch {
+	case t.has(complaint):
 		t.d.Intent, t.d.Notice = complaint, "complaint_received"
 		t.raise("P1")
+	case t.has(human):
+		t.d.Intent = human
 	}
 	t.because("signal")
 }
@@ -212,7 +235,7 @@ func (t *turn) human() {
 func (t *turn) handoff(reason, intent, group, priority string) {
 	t.d.Action, t.d.Reason, t.d.Intent, t.d.Confidence = Handoff, reason, intent, 1
 	t.d.Group, t.d.Priority, t.d.Notice = group, priority, "handoff_queued"
-	t.d.Reply, t.d.Plain = t.say1("handoff_now"), true
+	t.d.Reply, t.d.Plain, t.d.Options = t.say1("handoff_now"), true, nil
 	t.settle()
 }
 
