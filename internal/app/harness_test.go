@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -294,9 +295,9 @@ func (g *gateway) tryVisit(t testing.TB, hello frame) (*visitor, error) {
 		_ = ws.Close()
 		return nil, err
 	}
-	if err := ws.ReadJSON(&v.welcome); err != nil {
+	if err := ws.ReadJSON(&v.welcome); err != nil || v.welcome.T != "welcome" {
 		_ = ws.Close()
-		return nil, err
+		return nil, fmt.Errorf("no welcome but %+v, %w", v.welcome, err)
 	}
 	go func() {
 		defer close(v.frames)
@@ -469,3 +470,9 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// fakeClock is the time of day, moved by the test.
+type fakeClock struct{ ahead atomic.Int64 }
+
+func (c *fakeClock) now() time.Time      { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *fakeClock) add(d time.Duration) { c.ahead.Add(int64(d)) }

@@ -1,24 +1,19 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"log/slog"
-
-	"wensheng/channels/channeltest"
 	"wensheng/handoff"
 	"wensheng/internal/chat"
 	"wensheng/internal/redisx"
@@ -90,7 +85,7 @@ func TestKill_NothingAcknowledgedIsLostOrDoubled(t *testing.T) {
 	addr := freePort(t)
 	p := &process{t: t, binary: build(t), url: "http://" + addr}
 	p.config = configFile(t, gatewayOptions{
-		redis: redis.URL(), listen: addr, yaml: "limits: {visitor_burst: 100000, visitor_per_s: 1000}\n",
+		redis: redis.URL(), listen: addr, yaml: "limits: {visitor_burst: 100000, visitor_per_s: 1000}\ntimeouts: {turn: 2s}\n",
 	})
 	p.start()
 	t.Cleanup(p.kill)
@@ -181,6 +176,8 @@ func (l *traffic) wait() { l.group.Wait() }
 // progressed waits until every client had something acknowledged since.
 func (l *traffic) progressed(what string) {
 	l.t.Helper()
+	start := time.Now()
+	defer func() { l.t.Logf("%s: every client went on after %s", what, time.Since(start).Round(time.Millisecond)) }()
 	before := make([]int, len(l.clients))
 	for i, c := range l.clients {
 		before[i] = c.count()
@@ -299,7 +296,7 @@ func (l *traffic) verify(url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byText := map[string]chat.ConvID{}
+	byText := map[string]chat.Message{}
 	eventually(t, "the sweeper has taken every turn", func() bool {
 		convs := l.conversations(s)
 		for _, id := range convs {
@@ -325,7 +322,7 @@ func (l *traffic) verify(url string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		handoffs, answers := 0, map[chat.MessageID]int{}
+		handoffs, answers := 0, map[string]int{}
 		for n, m := range all {
 			if m.Seq != int64(n+1) {
 				t.Errorf("%s: message %d has seq %d", id, n+1, m.Seq)
@@ -333,19 +330,25 @@ func (l *traffic) verify(url string) {
 			switch {
 			case m.Role == chat.RoleContact:
 				total++
-				if _, seen := byText[m.Text]; seen && m.Text != "转人工" {
-					t.Errorf("%s: %q is stored twice", id, m.Text)
+				if other, seen := byText[m.Text]; seen && m.Text != "转人工" {
+					t.Errorf("%s: %q is stored twice: %s %d %s and %s %d %s", id, m.Text,
+						other.ID, other.Seq, other.ClientID, m.ID, m.Seq, m.ClientID)
 				}
-				byText[m.Text] = id
+				byText[m.Text] = m
 			case m.Role == chat.RoleBot:
-				answers[m.InReplyTo]++
+				answers[string(m.InReplyTo)+m.Text]++ // the same words again: a turn ran twice
 			case m.Event == string(chat.EventHandoff):
 				handoffs++
 			}
 		}
-		for _, n := range answers {
+		for to, n := range answers {
 			if n > 1 {
 				doubled++
+				for _, m := range all {
+					if string(m.InReplyTo)+m.Text == to {
+						t.Logf("answered %d times: %d %s %s", n, m.Seq, m.Role, m.Text)
+					}
+				}
 			}
 		}
 		if handoffs != 1 {
@@ -389,10 +392,3 @@ func (l *traffic) conversations(s *store.Store) []chat.ConvID {
 	}
 	return all
 }
-
-var (
-	_ = bytes.NewReader
-	_ = os.Stdout
-	_ = strings.Builder{}
-	_ = channeltest.Answer{}
-)

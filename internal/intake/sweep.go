@@ -314,6 +314,9 @@ func (i *Intake) closeIdle(ctx context.Context, id chat.ConvID) {
 		Append:  []chat.Message{i.system(string(chat.EventClose), "idle")},
 		Effects: i.closing(conv),
 	}
+	if i.o.Sender.Pulls(conv.Contact.Account) { // elsewhere it would be an unasked-for message
+		i.tell(&c, conv, i.o.Bot().Say("closed_idle", langOf(conv), nil))
+	}
 	if _, _, err := i.write(ctx, conv, chat.Fence{Any: true, States: []chat.State{chat.StateBot}}, c); err != nil {
 		i.warnUnlessDone(ctx, "close idle", err)
 	}

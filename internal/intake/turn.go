@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -45,9 +46,10 @@ func (i *Intake) run(ctx context.Context, t *chat.Turn) {
 			// Lost lease, or the store is away: the sweeper takes over once
 			// the lease has expired. Nothing was half-done.
 			s.release(nil)
+			i.releaseSilent(t, math.MaxInt64)
 			i.o.Logger.WarnContext(ctx, "turn not committed", "conv", t.Conversation.ID, "err", err)
-			if errors.Is(err, chat.ErrConflict) {
-				_ = i.o.Store.Abandon(ctx, t)
+			if err := i.o.Store.Abandon(ctx, t); err != nil {
+				i.o.Logger.DebugContext(ctx, "turn lease not released, it will expire", "err", err)
 			}
 			return
 		}
@@ -287,13 +289,16 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 		s.Handoff = raw
 	}
 	if raised {
-		s.Priority = string(pkg.Priority)
+		// It passes to its own group again, with the new priority: a claim that
+		// is under way conflicts with it instead of being lost in it.
+		s.Event, s.Priority = chat.EventTransfer, string(pkg.Priority)
+		s.Append = append(s.Append, i.system(string(chat.EventTransfer), conv.Group))
 		s.Generation = conv.Generation + 1
 		s.Effects = append(s.Effects, i.enqueueing(s.Generation))
 		return
 	}
 	again := e.Decide(*mem, bot.Input{Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel})
-	if again.Action == bot.Handoff {
+	if again.Reason == "human" {
 		pos, err := i.o.Desk.Position(ctx, conv.Group, conv.ID)
 		if err != nil || pos < 1 {
 			i.say(conv, s, m, chat.Message{Text: e.Say("waiting_noted", mem.Lang, nil)})
