@@ -148,7 +148,7 @@ func (a *App) openStores(ctx context.Context) (err error) {
 		Redis: a.redis.Client(), PubSub: a.redis.PubSub(), Sealer: a.sealer,
 		Channel: a.kindOf, Pulls: func(id chat.AccountID) bool { return a.kindOf(id) == config.KindWeb },
 		Clock: a.clock, Logger: a.log,
-		TurnLease: a.cfg.Timeouts.Turn, ReopenWindow: a.cfg.Timeouts.Reopen,
+		TurnLease: a.cfg.Timeouts.Turn, ReopenWindow: noneOr(a.cfg.Timeouts.Reopen),
 	})
 	if err != nil {
 		return err
@@ -160,11 +160,14 @@ func (a *App) openStores(ctx context.Context) (err error) {
 	a.desk, err = handoff.New(handoff.Options{
 		Redis: a.redis.Client(), PubSub: a.redis.PubSub(), Sealer: a.sealer, Groups: groups,
 		Clock: a.clock, Logger: a.log,
-		LeaseTTL: a.cfg.Handoff.Lease, Grace: a.cfg.Handoff.Grace,
+		LeaseTTL: a.cfg.Handoff.Lease, Grace: noneOr(a.cfg.Handoff.Grace),
 		AcceptTimeout: a.cfg.Handoff.Accept, QueueMax: a.cfg.Handoff.QueueMax,
 	})
 	return err
 }
+
+// noneOr keeps a configured zero from being read as "the default".
+func noneOr(d time.Duration) time.Duration { return max(d, time.Millisecond) }
 
 func (a *App) kindOf(id chat.AccountID) string {
 	acc, _ := a.cfg.Account(string(id))

@@ -54,7 +54,7 @@ func (a *App) wire() error {
 		Store: a.store, Bot: a.knowledge.engine, Desk: a.desk, Groups: a.desk.Groups(),
 		Sender: a.router, Archive: a.archive, Meter: a.meter,
 		Redact: pii.Redact, Mask: pii.Mask, Clock: a.clock, Logger: a.log,
-		IdleClose: a.cfg.Timeouts.Idle, KeepClosed: a.cfg.Timeouts.Reopen,
+		IdleClose: a.cfg.Timeouts.Idle, KeepClosed: noneOr(a.cfg.Timeouts.Reopen),
 	}
 	if a.tune != nil {
 		a.tune(&pipeline)

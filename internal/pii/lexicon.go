@@ -36,6 +36,8 @@ var (
 	// assigned is what may stand between a password's word and a value that is
 	// not all digits.
 	assigned = regexp.MustCompile(`^[ ]{0,2}(?:(?:就)?是|为|為|设的|設的|[:=])[:= ]{0,3}([!-)+-~]{4,32})`)
+	// bare is a value right behind its word, without "is" or a colon.
+	bare = regexp.MustCompile(`^ ?([!-)+-~]{6,32})`)
 
 	idWords       = []string{"身份证", "身份證", "证件", "證件", "idcard", "id card", "sfz"}
 	cardWords     = []string{"卡号", "卡號", "银行卡", "銀行卡", "储蓄卡", "储值卡", "信用卡", "借记卡", "工资卡", "还款卡", "绑卡", "账号", "賬號", "账户", "帐号", "card", "卡"}

@@ -120,6 +120,10 @@ func TestRedact_RemovesSecretsOnly(t *testing.T) {
 		{"安全码：321", "安全码：***", true},
 		{"otp 998877", "otp ***", true},
 		{"密码输错3次", "密码输错3次", false},
+		{"电话核实过 密码Zx9qT7wL", "电话核实过 密码***", true},
+		{"登录密码abc123", "登录密码***", true},
+		{"验证码是：58 29 13", "验证码是：***", true},
+		{"密码在APP里改吗", "密码在APP里改吗", false},
 	}
 	for _, tt := range tests {
 		if got := pii.Redact(tt.in); got != tt.want {

@@ -43,6 +43,9 @@ func (f folded) secretAfter(found []Finding, word string, from int) []Finding {
 		if m := assigned.FindStringSubmatchIndex(s[from:]); m != nil {
 			return add(found, Finding{Kind: KindSecret, Start: from + m[2], End: from + m[3], Secret: true})
 		}
+		if m := bare.FindStringSubmatchIndex(s[from:]); m != nil && mixed(s[from+m[2]:from+m[3]]) {
+			return add(found, Finding{Kind: KindSecret, Start: from + m[2], End: from + m[3], Secret: true})
+		}
 	}
 	i := from
 	for range maxGap + 1 {
@@ -76,6 +79,12 @@ func (f folded) secretAfter(found []Finding, word string, from int) []Finding {
 	}
 }
 
+// mixed reports whether there are both letters and digits in it, as in a
+// password and seldom in a word.
+func mixed(s string) bool {
+	return strings.ContainsAny(s, "0123456789") && strings.ContainsFunc(s, func(r rune) bool { return r < 0x80 && isLetter(byte(r)) })
+}
+
 // secretDigits reads the value that starts at i: three to eight digits that are
 // no amount, date or part of a longer number; or a card's expiry, 12/27.
 func (f folded) secretDigits(i int, expiry bool) (end int, ok bool) {
@@ -96,6 +105,12 @@ func (f folded) secretDigits(i int, expiry bool) (end int, ok bool) {
 		for j+1 < len(s) && s[j] == ' ' && isDigit(s[j+1]) && (j+2 >= len(s) || !isDigit(s[j+2])) {
 			j += 2
 			n++
+		}
+	}
+	if n == 2 { // in pairs: 58 29 13
+		for j+2 < len(s) && s[j] == ' ' && isDigit(s[j+1]) && isDigit(s[j+2]) && (j+3 >= len(s) || !isDigit(s[j+3])) {
+			j += 3
+			n += 2
 		}
 	}
 	if n < 3 || n > 8 || j < len(s) && s[j] == '*' {
