@@ -1,0 +1,6 @@
+//go:build race
+
+package bot_test
+
+// raceDetector makes measuring pointless and slow.
+const raceDetector = true
