@@ -37,7 +37,7 @@ func TestConvID_HostileOnesAreRefused(t *testing.T) {
 		"c-1" + good[3:], "c+1" + good[3:], "c0x" + good[3:] + "0",
 		"csg" + good[3:], // 1024, one too many
 		"czz" + good[3:],
-		good[:24] + "\uff11",   // a full-width digit: as long in bytes
+		good[:24] + "\uff11",        // a full-width digit: as long in bytes
 		"c" + "\xff\xfe" + good[3:], // not UTF-8
 		strings.Repeat(good, 40),
 	} {
