@@ -256,6 +256,15 @@ func (a *App) list(ctx context.Context, q web.ListQuery) ([]chat.Conversation, e
 	return list, nil
 }
 
+// writable asks of Redis what accepting needs. A replica, a full disk and full
+// memory still answer PING.
+func (a *App) writable(ctx context.Context) error {
+	if err := a.redis.Ping(ctx); err != nil {
+		return err
+	}
+	return a.redis.Client().Set(ctx, "x:ready", 1, time.Minute).Err()
+}
+
 // ready answers /readyz: every dependency by name.
 func (a *App) ready(ctx context.Context) web.Readiness {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -268,7 +277,7 @@ func (a *App) ready(ctx context.Context) web.Readiness {
 		return d
 	}
 	r := web.Readiness{
-		Redis:     dep(a.redis.Mode(), a.redis.Ping(ctx)),
+		Redis:     dep(a.redis.Mode(), a.writable(ctx)),
 		Database:  dep(a.archive.Mode(), a.archive.Ping(ctx)),
 		Knowledge: web.Dependency{OK: true, Version: a.knowledge.engine().Version()},
 	}
