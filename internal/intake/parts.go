@@ -19,8 +19,9 @@ func (i *Intake) gather(ctx context.Context, t *chat.Turn) *chat.Turn {
 		return t
 	}
 	woken := make(chan struct{}, 1)
+	id := t.Conversation.ID
 	stop := i.o.Store.Subscribe(func(w chat.Wake) {
-		if w.Conv == t.Conversation.ID {
+		if w.Conv == id {
 			select {
 			case woken <- struct{}{}:
 			default:
