@@ -138,7 +138,7 @@ func (i *Intake) write(ctx context.Context, conv chat.Conversation, f chat.Fence
 		defer i.work.Done()
 		i.spawn(ctx, func(ctx context.Context) {
 			for _, e := range c.Effects {
-				i.carry(ctx, after, e)
+				i.carry(ctx, after, e, known(stored))
 			}
 		})
 	}

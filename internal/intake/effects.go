@@ -14,36 +14,59 @@ func (i *Intake) after(ctx context.Context, t *chat.Turn, s *step, stored []chat
 	if len(s.Effects) == 0 {
 		return
 	}
-	inline := map[chat.MessageID]bool{}
-	words := map[chat.MessageID]chat.Message{}
-	for _, m := range stored {
-		inline[m.ID] = m.Inline
-		words[m.ID] = m
-	}
 	conv := t.Conversation
 	if s.Event != "" {
 		conv.Group, conv.Handoff = s.Group, s.Handoff
 	}
+	words := known(stored)
 	for _, e := range s.Effects {
 		if e.Kind == chat.EffectSend {
-			if inline[e.Message] {
+			if m, err := words(ctx, e.Message); err == nil && m.Inline {
 				continue
 			}
-			m := words[e.Message]
-			i.deliver(ctx, conv, e, &m)
-			continue
 		}
-		i.carry(ctx, conv, e)
+		i.carry(ctx, conv, e, words)
+	}
+}
+
+// words finds a message to send by its id.
+type words func(ctx context.Context, id chat.MessageID) (chat.Message, error)
+
+// known finds among messages at hand.
+func known(stored []chat.Message) words {
+	return func(_ context.Context, id chat.MessageID) (chat.Message, error) {
+		for _, m := range stored {
+			if m.ID == id {
+				return m, nil
+			}
+		}
+		return chat.Message{}, chat.ErrNotFound
+	}
+}
+
+// transcript finds in the whole transcript, which is read once, when first
+// asked: after an outage one conversation may have many messages to send.
+func (i *Intake) transcript(id chat.ConvID) words {
+	var find words
+	return func(ctx context.Context, msg chat.MessageID) (chat.Message, error) {
+		if find == nil {
+			all, err := i.o.Store.Transcript(ctx, id, 0, 0)
+			if err != nil {
+				return chat.Message{}, err
+			}
+			find = known(all)
+		}
+		return find(ctx, msg)
 	}
 }
 
 // carry carries one effect out. It may be called any number of times: every
 // effect is idempotent, or refuses to be repeated when it may have happened.
-func (i *Intake) carry(ctx context.Context, conv chat.Conversation, e chat.Effect) {
+func (i *Intake) carry(ctx context.Context, conv chat.Conversation, e chat.Effect, find words) {
 	var err error
 	switch e.Kind {
 	case chat.EffectSend:
-		i.deliver(ctx, conv, e, nil)
+		i.deliver(ctx, conv, e, find)
 		return
 	case chat.EffectEnqueue:
 		err = i.enqueue(ctx, conv.ID, e)
@@ -65,17 +88,15 @@ func (i *Intake) carry(ctx context.Context, conv chat.Conversation, e chat.Effec
 // Router's own quick retries not counted, before it is shown as failed.
 const maxSends = 4
 
-// deliver sends one message and records how it went. m may be nil when the
-// sweeper calls. An attempt that was begun and never recorded may have arrived,
-// so it ends as unknown and is never repeated blindly (DESIGN §3.6).
-func (i *Intake) deliver(ctx context.Context, conv chat.Conversation, e chat.Effect, m *chat.Message) {
-	log := i.o.Logger.With("conv", conv.ID, "message", e.Message)
-	if m == nil {
-		var err error
-		if m, err = i.find(ctx, conv.ID, e.Message); err != nil {
-			log.WarnContext(ctx, "message to send not read", "err", err)
-			return
-		}
+// deliver sends one message and records how it went. An attempt that was begun
+// and never recorded may have arrived, so it ends as unknown and is never
+// repeated blindly (DESIGN §3.6).
+func (i *Intake) deliver(ctx context.Context, conv chat.Conversation, e chat.Effect, find words) {
+	log := i.o.Logger.With("conv", conv.ID, "message_id", e.Message)
+	m, err := find(ctx, e.Message)
+	if err != nil {
+		log.WarnContext(ctx, "message to send not read", "err", err)
+		return
 	}
 	before, err := i.o.Store.Begin(ctx, conv.ID, e.ID)
 	if errors.Is(err, chat.ErrNotFound) {
@@ -90,7 +111,7 @@ func (i *Intake) deliver(ctx context.Context, conv chat.Conversation, e chat.Eff
 		return
 	}
 	sctx, cancel := context.WithTimeout(ctx, i.o.SendTimeout)
-	err = i.o.Sender.Send(sctx, conv, *m)
+	err = i.o.Sender.Send(sctx, conv, m)
 	cancel()
 	var se *chat.SendError
 	if errors.As(err, &se) && se.Certain && se.Retry && i.inTime(m.At.Add(sendWithin)) {
@@ -118,19 +139,6 @@ func (i *Intake) outcome(ctx context.Context, conv chat.Conversation, e chat.Eff
 	if err := i.o.Store.SetDelivery(ctx, conv.ID, e.Message, d, note, e.ID); err != nil {
 		i.o.Logger.WarnContext(ctx, "delivery not recorded", "conv", conv.ID, "message", e.Message, "err", err)
 	}
-}
-
-func (i *Intake) find(ctx context.Context, conv chat.ConvID, id chat.MessageID) (*chat.Message, error) {
-	all, err := i.o.Store.Transcript(ctx, conv, 0, 0)
-	if err != nil {
-		return nil, err
-	}
-	for n := range all {
-		if all[n].ID == id {
-			return &all[n], nil
-		}
-	}
-	return nil, chat.ErrNotFound
 }
 
 // enqueue puts a waiting conversation into its group's queue; with a higher

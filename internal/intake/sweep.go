@@ -78,9 +78,10 @@ func (i *Intake) takeOver(ctx context.Context, id chat.ConvID) {
 		return
 	}
 	i.spawn(ctx, func(ctx context.Context) {
+		find := i.transcript(id)
 		for _, e := range effects {
 			i.o.Meter.EffectRetried(string(e.Kind))
-			i.carry(ctx, conv, e)
+			i.carry(ctx, conv, e, find)
 		}
 	})
 }
