@@ -113,6 +113,10 @@ func text(v any) string {
 		return hidden
 	}
 	if b, err := json.Marshal(v); err == nil {
+		// A type of string, such as a conversation's id, prints as itself.
+		if s := ""; len(b) > 0 && b[0] == '"' && json.Unmarshal(b, &s) == nil {
+			return s
+		}
 		return string(b)
 	}
 	return fmt.Sprintf("%+v", v)

@@ -222,3 +222,13 @@ func TestBuild_KnowsTheToolchain(t *testing.T) {
 		t.Errorf("Build = %+v", b)
 	}
 }
+
+func TestLogger_PrintsTypesOfStringAsTheyAre(t *testing.T) {
+	t.Parallel()
+	type convID string
+	var b strings.Builder
+	telemetry.NewLogger(&b, slog.LevelInfo, "json").Info("x", "conv", convID("c01"))
+	if !strings.Contains(b.String(), `"conv":"c01"`) {
+		t.Errorf("logged %s", b.String())
+	}
+}
