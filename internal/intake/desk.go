@@ -136,11 +136,8 @@ func (i *Intake) write(ctx context.Context, conv chat.Conversation, f chat.Fence
 	}
 	if len(c.Effects) > 0 && i.begin() {
 		defer i.work.Done()
-		i.spawn(ctx, func(ctx context.Context) {
-			for _, e := range c.Effects {
-				i.carry(ctx, after, e, known(stored))
-			}
-		})
+		p := i.lanes.enter(conv.ID, c.Effects)
+		i.spawn(ctx, func(ctx context.Context) { i.carryAll(ctx, after, c.Effects, known(stored), p) })
 	}
 	return after, stored, nil
 }

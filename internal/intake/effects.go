@@ -1,8 +1,10 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"wensheng/internal/chat"
@@ -18,14 +20,37 @@ func (i *Intake) after(ctx context.Context, t *chat.Turn, s *step, stored []chat
 	if s.Event != "" {
 		conv.Group, conv.Handoff = s.Group, s.Handoff
 	}
-	words := known(stored)
-	for _, e := range s.Effects {
-		if e.Kind == chat.EffectSend {
-			if m, err := words(ctx, e.Message); err == nil && m.Inline {
-				continue
-			}
+	find := known(stored)
+	due := slices.DeleteFunc(slices.Clone(s.Effects), func(e chat.Effect) bool {
+		m, err := find(ctx, e.Message)
+		return e.Kind == chat.EffectSend && err == nil && m.Inline
+	})
+	i.carryAll(ctx, conv, due, find, i.lanes.enter(conv.ID, due))
+}
+
+// carryAll carries effects out as they serve people best: the queue first, then
+// the words, in the conversation's line, then the record, which shall hold how
+// the words fared.
+func (i *Intake) carryAll(ctx context.Context, conv chat.Conversation, effects []chat.Effect, find words, p *place) {
+	defer p.leave()
+	seq := map[chat.MessageID]int64{}
+	for _, e := range effects {
+		if !inLine(e) {
+			i.carry(ctx, conv, e, find)
+		} else if m, err := find(ctx, e.Message); e.Kind == chat.EffectSend && err == nil {
+			seq[e.Message] = m.Seq
 		}
-		i.carry(ctx, conv, e, words)
+	}
+	line := slices.DeleteFunc(slices.Clone(effects), func(e chat.Effect) bool { return !inLine(e) })
+	slices.SortStableFunc(line, func(a, b chat.Effect) int {
+		if a.Kind != b.Kind {
+			return cmp.Compare(b.Kind, a.Kind) // "send" before "archive"
+		}
+		return cmp.Compare(seq[a.Message], seq[b.Message])
+	})
+	p.wait()
+	for _, e := range line {
+		i.carry(ctx, conv, e, find)
 	}
 }
 

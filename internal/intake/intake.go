@@ -89,6 +89,7 @@ type Options struct {
 type Intake struct {
 	o       Options
 	replies sync.Map // chat.MessageID → *reply, the callbacks waiting for an answer
+	lanes   lanes
 
 	mu       sync.Mutex
 	draining bool

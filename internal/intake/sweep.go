@@ -77,13 +77,11 @@ func (i *Intake) takeOver(ctx context.Context, id chat.ConvID) {
 		i.warnUnlessDone(ctx, "load for effects", err)
 		return
 	}
-	i.spawn(ctx, func(ctx context.Context) {
-		find := i.transcript(id)
-		for _, e := range effects {
-			i.o.Meter.EffectRetried(string(e.Kind))
-			i.carry(ctx, conv, e, find)
-		}
-	})
+	for _, e := range effects {
+		i.o.Meter.EffectRetried(string(e.Kind))
+	}
+	p := i.lanes.enter(id, effects)
+	i.spawn(ctx, func(ctx context.Context) { i.carryAll(ctx, conv, effects, i.transcript(id), p) })
 }
 
 func (i *Intake) warnUnlessDone(ctx context.Context, what string, err error) {
