@@ -16,19 +16,20 @@ import (
 	"wensheng/internal/redisx/redistest"
 )
 
-const question = "提前还款要手续费吗"
+// earlyFee has an approved answer.
+const earlyFee = "提前还款要手续费吗"
 
 // story plays the main job once on all three channels and checks it.
 func (g *gateway) story(t testing.TB, a *agent, n int) {
 	t.Helper()
 	v := g.visit(t, frame{})
-	v.say("1", question)
+	v.say("1", earlyFee)
 	if r := v.reply("bot"); !strings.Contains(r.Text, "提前") {
 		t.Errorf("web answered %q", r.Text)
 	}
 	c := g.wechat("safe")
 	who := fmt.Sprintf("oStory%d", n)
-	post, err := c.Post(t.Context(), c.Text(who, strconv.Itoa(1_000_000*(n+1)), question))
+	post, err := c.Post(t.Context(), c.Text(who, strconv.Itoa(1_000_000*(n+1)), earlyFee))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,18 +129,18 @@ func TestRedisAway_NothingIsAcknowledgedThenAllComesBack(t *testing.T) {
 			g := start(t, o)
 			sup := g.addAgent(t, configFile(t, o), "sup", "supervisor")
 			v := g.visit(t, frame{})
-			v.say("before", question)
+			v.say("before", earlyFee)
 			v.reply("bot")
 			c := g.wechat("mp")
-			if r, err := c.Post(t.Context(), c.Text("oAway", "1", question)); err != nil || r.Status != 200 {
+			if r, err := c.Post(t.Context(), c.Text("oAway", "1", earlyFee)); err != nil || r.Status != 200 {
 				t.Fatalf("before: %d %v", r.Status, err)
 			}
-			if s := g.sms(t, "1", "13900000001", question); s != 200 {
+			if s := g.sms(t, "1", "13900000001", earlyFee); s != 200 {
 				t.Fatalf("before: %d", s)
 			}
 
 			mend := trouble(t, srv)
-			body := c.Text("oAway", "2", question)
+			body := c.Text("oAway", "2", earlyFee)
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				if r, err := c.Post(t.Context(), body); err != nil || r.Status != http.StatusServiceUnavailable {
@@ -149,11 +150,11 @@ func TestRedisAway_NothingIsAcknowledgedThenAllComesBack(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				if s := g.sms(t, "2", "13900000001", question); s != http.StatusServiceUnavailable {
+				if s := g.sms(t, "2", "13900000001", earlyFee); s != http.StatusServiceUnavailable {
 					t.Errorf("sms: status %d, want 503", s)
 				}
 			})
-			v.send(frame{T: "msg", CID: "during", Text: question})
+			v.send(frame{T: "msg", CID: "during", Text: earlyFee})
 			if f := v.wait("an error", func(f frame) bool { return f.T == "error" || f.T == "ack" }); f.Code != "unavailable" || f.CID != "during" {
 				t.Errorf("web: %+v, want unavailable", f)
 			}
@@ -172,9 +173,9 @@ func TestRedisAway_NothingIsAcknowledgedThenAllComesBack(t *testing.T) {
 				_, err = c.Reply(r)
 				return err == nil
 			})
-			eventually(t, "sms recovers", func() bool { return g.sms(t, "2", "13900000001", question) == 200 })
+			eventually(t, "sms recovers", func() bool { return g.sms(t, "2", "13900000001", earlyFee) == 200 })
 			eventually(t, "web recovers", func() bool {
-				v.send(frame{T: "msg", CID: "during", Text: question})
+				v.send(frame{T: "msg", CID: "during", Text: earlyFee})
 				f := v.wait("ack or error", func(f frame) bool { return (f.T == "ack" || f.T == "error") && f.CID == "during" })
 				return f.T == "ack"
 			})
@@ -267,7 +268,7 @@ func TestTwoGateways_SameMsgIDAtOnceIsOneMessage(t *testing.T) {
 		wg.Go(func() {
 			a, b := one.wechat("mp"), two.wechat("mp")
 			for i := range rounds / contacts {
-				body := a.Text(fmt.Sprintf("oTwo%d", n), strconv.Itoa(n*1_000_000+i+1), question)
+				body := a.Text(fmt.Sprintf("oTwo%d", n), strconv.Itoa(n*1_000_000+i+1), earlyFee)
 				var ra, rb channeltest.Answer
 				var ea, eb error
 				var both sync.WaitGroup
@@ -311,7 +312,7 @@ func TestLostReplies_NothingLostNothingDoubled(t *testing.T) {
 			for i := range messages {
 				cid := strconv.Itoa(i)
 				for acked := false; !acked; {
-					v.send(frame{T: "msg", CID: cid, Text: question})
+					v.send(frame{T: "msg", CID: cid, Text: earlyFee})
 					f := v.wait("ack or error", func(f frame) bool { return (f.T == "ack" || f.T == "error") && f.CID == cid })
 					acked = f.T == "ack"
 				}
@@ -320,7 +321,7 @@ func TestLostReplies_NothingLostNothingDoubled(t *testing.T) {
 		wg.Go(func() { // wechat: up to four deliveries a round, as the vendor does
 			c := g.wechat([]string{"mp", "safe"}[n%2])
 			for i := range messages {
-				body := c.Text(fmt.Sprintf("oLost%d", n), strconv.Itoa(n*1000+i+1), question)
+				body := c.Text(fmt.Sprintf("oLost%d", n), strconv.Itoa(n*1000+i+1), earlyFee)
 				for {
 					if r, _, err := c.Deliver(t.Context(), fmt.Sprintf("oLost%d", n), body); err == nil && r.Status == 200 {
 						break
@@ -330,7 +331,7 @@ func TestLostReplies_NothingLostNothingDoubled(t *testing.T) {
 		})
 		wg.Go(func() {
 			for i := range messages {
-				for g.sms(t, fmt.Sprintf("%d-%d", n, i), fmt.Sprintf("1390000000%d", n), question) != 200 {
+				for g.sms(t, fmt.Sprintf("%d-%d", n, i), fmt.Sprintf("1390000000%d", n), earlyFee) != 200 {
 				}
 			}
 		})
@@ -359,7 +360,7 @@ func TestShutdown_UnderLoadLosesNothingAcknowledged(t *testing.T) {
 		wg.Go(func() {
 			c := g.wechat("mp")
 			for i := range 500 {
-				r, err := c.Post(t.Context(), c.Text(fmt.Sprintf("oDown%d", n), strconv.Itoa(n*1000+i+1), question))
+				r, err := c.Post(t.Context(), c.Text(fmt.Sprintf("oDown%d", n), strconv.Itoa(n*1000+i+1), earlyFee))
 				if err != nil || r.Status != 200 {
 					return
 				}
