@@ -27,8 +27,8 @@ const minMajor = 7
 
 // Options say where Redis is.
 type Options struct {
-	// URL is redis:// rediss:// unix:// redis-sentinel:// or redis-cluster://;
-	// empty means embedded.
+	// URL is redis:// rediss:// unix:// redis-sentinel:// or redis-cluster://,
+	// the last two with rediss- for TLS; empty means embedded.
 	URL string
 	// Dir is the embedded server's own directory, made if it is missing.
 	Dir string

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -292,6 +294,7 @@ func TestCheckURL_SaysWhatIsWrongWithoutTheURL(t *testing.T) {
 		"", "redis://localhost", "rediss://:secret@r.example:6380/3", "unix:///run/redis.sock",
 		"redis-sentinel://a,b:26380/main", "redis-sentinel://u:p%40x@[::1]:1,b/main/2?sentinel_password=z&tls=true",
 		"redis-cluster://a:1,b,c:3", "redis-cluster://:secret@a?tls=true",
+		"rediss-cluster://:secret@a,b", "rediss-sentinel://a,b/main",
 	} {
 		if err := redisx.CheckURL(good); err != nil {
 			t.Errorf("%s: %v", good, err)
@@ -307,6 +310,45 @@ func TestCheckURL_SaysWhatIsWrongWithoutTheURL(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error repeats the password: %v", err)
 		}
+	}
+}
+
+func TestConnect_TakesTLSFromTheScheme(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{
+		"redis-cluster://%s": false, "redis-cluster://%s?tls=true": true, "rediss-cluster://%s": true, "rediss-cluster://%s?tls=false": true,
+		"redis-sentinel://%s/main": false, "redis-sentinel://%s/main?tls=true": true, "rediss-sentinel://%s/main": true,
+	} {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := make(chan byte, 1)
+			go func() {
+				defer close(first)
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				var b [1]byte
+				if _, err := io.ReadFull(c, b[:]); err == nil {
+					first <- b[0]
+				}
+				_ = l.Close() // nobody else is let in
+				_ = c.Close()
+			}()
+			db, err := redisx.Connect(t.Context(), redisx.Options{URL: fmt.Sprintf(url, l.Addr())})
+			if err == nil {
+				closeDB(t, db)
+				t.Fatal("connected to nothing")
+			}
+			const handshake = 22 // the type of TLS's first record; a Redis command begins with '*'
+			if got := <-first == handshake; got != want {
+				t.Errorf("speaks TLS: %v, want %v", got, want)
+			}
+		})
 	}
 }
 

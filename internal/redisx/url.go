@@ -29,6 +29,8 @@ func CheckURL(text string) error {
 //	redis-sentinel://[user:password@]host[:26379][,host…]/master[/db][?sentinel_password=…&sentinel_username=…&tls=true]
 //	redis-cluster://[user:password@]host[:6379][,host…][?tls=true]
 //
+// rediss-sentinel:// and rediss-cluster:// are the same with TLS.
+//
 // Errors never repeat the URL.
 func parseURL(text string) (*redis.UniversalOptions, string, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
@@ -44,15 +46,15 @@ func parseURL(text string) (*redis.UniversalOptions, string, error) {
 		return &redis.UniversalOptions{
 			Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
 		}, ModeSingle, nil
-	case "redis-sentinel", "redis-cluster":
-		return parseMany(scheme, rest)
+	case "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster":
+		return parseMany(strings.HasSuffix(scheme, "-sentinel"), strings.HasPrefix(scheme, "rediss-"), rest)
 	default:
-		return nil, "", fmt.Errorf("redis: scheme %q is none of redis, rediss, unix, redis-sentinel, redis-cluster", scheme)
+		return nil, "", fmt.Errorf("redis: scheme %q is none of redis, rediss, unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster", scheme)
 	}
 }
 
 // parseMany reads a URL of several hosts, which net/url does not.
-func parseMany(scheme, rest string) (*redis.UniversalOptions, string, error) {
+func parseMany(sentinel, secure bool, rest string) (*redis.UniversalOptions, string, error) {
 	o := &redis.UniversalOptions{}
 	rest, query, _ := strings.Cut(rest, "?")
 	if at := strings.LastIndex(rest, "@"); at >= 0 {
@@ -67,7 +69,7 @@ func parseMany(scheme, rest string) (*redis.UniversalOptions, string, error) {
 	}
 	hosts, path, _ := strings.Cut(rest, "/")
 	mode, port := ModeCluster, "6379"
-	if scheme == "redis-sentinel" {
+	if sentinel {
 		mode, port = ModeSentinel, "26379"
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
@@ -86,9 +88,7 @@ func parseMany(scheme, rest string) (*redis.UniversalOptions, string, error) {
 	for name := range values {
 		switch name {
 		case "tls":
-			if values.Get(name) == "true" {
-				o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-			}
+			secure = secure || values.Get(name) == "true"
 		case "sentinel_username":
 			o.SentinelUsername = values.Get(name)
 		case "sentinel_password":
@@ -96,6 +96,9 @@ func parseMany(scheme, rest string) (*redis.UniversalOptions, string, error) {
 		default:
 			return nil, "", fmt.Errorf("redis: unknown option %q in the URL", name)
 		}
+	}
+	if secure {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if mode == ModeCluster {
 		if path != "" {
