@@ -64,8 +64,8 @@ type Config struct {
 
 // Redis says where the live state is.
 type Redis struct {
-	URL         Secret `yaml:"url" doc:"Empty supervises an embedded redis-server under data. Else redis://, rediss://, unix://, redis-sentinel://, redis-cluster:// (rediss-… for TLS)."`
-	AppendFsync string `yaml:"appendfsync" default:"everysec" doc:"When the embedded server flushes its log: always, everysec or no. With always nothing acknowledged is lost even when Redis is killed."`
+	URL         Secret `yaml:"url" doc:"Empty supervises an embedded redis-server under data. Else redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://, the last two with rediss- for TLS."`
+	AppendFsync string `yaml:"appendfsync" default:"everysec" doc:"When the embedded server flushes its log: always or everysec. With always nothing acknowledged is lost even when Redis is killed."`
 }
 
 // Database says where the record is.

@@ -137,7 +137,7 @@ func (l *loader) validateTop(c *Config) {
 		l.report("data", "want a directory")
 	}
 	l.scheme("redis.url", c.Redis.URL, "redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster")
-	l.oneOf("redis.appendfsync", c.Redis.AppendFsync, "always", "everysec", "no")
+	l.oneOf("redis.appendfsync", c.Redis.AppendFsync, "always", "everysec")
 	l.scheme("database.url", c.Database.URL, "postgres", "postgresql")
 	if c.Secrets.Key != "" && decodeKey(c.Secrets.Key) == nil {
 		l.report("secrets.key", "want base64 of 32 bytes; make one with: openssl rand -base64 32")
