@@ -19,6 +19,7 @@ type hub struct {
 	conns  map[*conn]struct{}
 	byConv map[chat.ConvID]*conn // head of a list through conn.sibling
 	byIP   map[string]int
+	total  int           // reserved sockets, the sum of byIP
 	closed bool          // no new sockets
 	empty  chan struct{} // closed when closed and the last socket is gone
 
@@ -43,8 +44,9 @@ func newHub(c *Channel) *hub {
 type reserveResult int
 
 const (
-	reserveOK reserveResult = iota
-	reserveFull
+	reserveOK   reserveResult = iota
+	reserveFull               // too many from this network
+	reserveBusy               // too many in all
 	reserveClosed
 )
 
@@ -58,7 +60,11 @@ func (h *hub) reserve(ip string) reserveResult {
 	if h.byIP[ip] >= h.ch.o.Limits.SocketsPerIP {
 		return reserveFull
 	}
+	if h.total >= h.ch.o.Limits.Sockets {
+		return reserveBusy
+	}
 	h.byIP[ip]++
+	h.total++
 	return reserveOK
 }
 
@@ -69,6 +75,7 @@ func (h *hub) release(ip string) {
 }
 
 func (h *hub) releaseLocked(ip string) {
+	h.total--
 	if h.byIP[ip]--; h.byIP[ip] <= 0 {
 		delete(h.byIP, ip)
 	}

@@ -51,6 +51,8 @@ type Limits struct {
 	// SocketsPerIP bounds the open sockets of one client address (a /64 in
 	// IPv6): 200.
 	SocketsPerIP int
+	// Sockets bounds the open sockets of this replica: 20,000.
+	Sockets int
 }
 
 // Metrics counts. Implementations are safe for concurrent use and do not block.
@@ -189,6 +191,9 @@ func New(o Options) (*Channel, error) {
 	if o.Limits.SocketsPerIP <= 0 {
 		o.Limits.SocketsPerIP = 200
 	}
+	if o.Limits.Sockets <= 0 {
+		o.Limits.Sockets = 20_000
+	}
 	o.Timing = o.Timing.withDefaults()
 	c := &Channel{
 		o: o, sessions: s, log: o.Logger, now: o.Clock, wall: time.Now,
@@ -285,6 +290,10 @@ func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
 	case reserveFull:
 		w.Header().Set("Retry-After", "30")
 		problem(w, http.StatusTooManyRequests, "too_many_sockets", "Too many chats are open from this network address.")
+		return
+	case reserveBusy:
+		w.Header().Set("Retry-After", "30")
+		problem(w, http.StatusServiceUnavailable, "server_full", "Too many chats are open here; try again later.")
 		return
 	case reserveOK:
 	}

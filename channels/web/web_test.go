@@ -82,6 +82,42 @@ func TestHandler_RefusesWithAProblem(t *testing.T) {
 	}
 }
 
+func TestSockets_AreBoundedInAll(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(o *web.Options) {
+		o.Limits.Sockets = 2
+		o.ClientIP = func(r *http.Request) string { return r.Header.Get("From-Address") }
+	})
+	enter := func(from string) (*websocket.Conn, int) {
+		d := websocket.Dialer{Subprotocols: []string{web.Subprotocol}}
+		ws, resp, err := d.DialContext(t.Context(), s.url(), http.Header{"Origin": {origin}, "From-Address": {from}})
+		if resp == nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if err == nil {
+			t.Cleanup(func() { _ = ws.Close() })
+		}
+		return ws, resp.StatusCode
+	}
+	first, _ := enter("192.0.2.1")
+	if _, got := enter("192.0.2.2"); got != http.StatusSwitchingProtocols {
+		t.Fatalf("the second socket: %d", got)
+	}
+	if _, got := enter("192.0.2.3"); got != http.StatusServiceUnavailable {
+		t.Fatalf("one too many: %d, want 503", got)
+	}
+	_ = first.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if _, got := enter("192.0.2.3"); got == http.StatusSwitchingProtocols {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a place that is free again is not given")
+		}
+	}
+}
+
 func TestOrigin_IsTheGatewaysOwnWhenNoneIsListed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(o *web.Options) { o.Accounts[0].AllowedOrigins = nil })

@@ -106,7 +106,7 @@ func (a *App) newWebChat(sink chat.Sink) (*webchat.Channel, error) {
 		Key:      a.sealer.Derive("web session"),
 		Limits: webchat.Limits{
 			VisitorBurst: a.cfg.Limits.VisitorBurst, VisitorPerS: a.cfg.Limits.VisitorPerS,
-			SocketsPerIP: a.cfg.Limits.SocketsPerIP,
+			SocketsPerIP: a.cfg.Limits.SocketsPerIP, Sockets: a.cfg.Limits.Sockets,
 		},
 		ClientIP: a.clientIP, Clock: a.clock, Logger: a.log, Metrics: socketMeter{a.meter},
 	}

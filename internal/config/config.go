@@ -105,10 +105,10 @@ type Handoff struct {
 type Limits struct {
 	VisitorBurst   int     `yaml:"visitor_burst" default:"40" doc:"Messages a web visitor may send at once."`
 	VisitorPerS    float64 `yaml:"visitor_per_s" default:"1" doc:"Messages a second a web visitor may send in the long run."`
-	SocketsPerIP   int     `yaml:"sockets_per_ip" default:"200" doc:"Open web sockets from one address."`
+	SocketsPerIP   int     `yaml:"sockets_per_ip" default:"200" doc:"Open sockets of web visitors from one address (a /64 in IPv6)."`
 	LoginsPerIPMin int     `yaml:"logins_per_ip_min" default:"60" doc:"Console logins from one address in a minute."`
 	MediaBytes     int     `yaml:"media_bytes" default:"20971520" doc:"Size of one received file, in bytes."`
-	Sockets        int     `yaml:"sockets" default:"20000" doc:"Open web sockets in all."`
+	Sockets        int     `yaml:"sockets" default:"20000" doc:"Open sockets of web visitors in all, on one replica."`
 }
 
 // Timeouts holds how long things may take.
