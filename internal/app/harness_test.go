@@ -65,6 +65,10 @@ type gatewayOptions struct {
 	wechatAPI string
 	// listen is host:port; empty is a free port.
 	listen string
+	// everysec runs the embedded server as it is by default; tests flush always.
+	everysec bool
+	// key replaces the tests' master key, which becomes an older one.
+	key string
 	// clock is the gateway's; nil is time.Now.
 	clock func() time.Time
 	// tune changes the options before the start.
@@ -96,8 +100,16 @@ func configFile(t testing.TB, o gatewayOptions) string {
 	if o.listen == "" {
 		o.listen = "127.0.0.1:0"
 	}
-	yaml := fmt.Sprintf("listen: %s\ndata: %s\nsecrets: {key: %q}\ncompany: {name: 测试消费金融, hotline: 400-000-0000}\nredis: {url: %q, appendfsync: always}\n%s%s",
-		o.listen, o.data, base64.StdEncoding.EncodeToString(masterKey), o.redis, o.accounts, o.yaml)
+	fsync := "always"
+	if o.everysec {
+		fsync = "everysec"
+	}
+	secrets := fmt.Sprintf("{key: %q}", base64.StdEncoding.EncodeToString(masterKey))
+	if o.key != "" {
+		secrets = fmt.Sprintf("{key: %q, older: [%q]}", o.key, base64.StdEncoding.EncodeToString(masterKey))
+	}
+	yaml := fmt.Sprintf("listen: %s\ndata: %s\nsecrets: %s\ncompany: {name: 测试消费金融, hotline: 400-000-0000}\nredis: {url: %q, appendfsync: %s}\n%s%s",
+		o.listen, o.data, secrets, o.redis, fsync, o.accounts, o.yaml)
 	path := filepath.Join(t.TempDir(), "wensheng.yaml")
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
