@@ -228,6 +228,13 @@ type Effect struct {
 	Attempts int       `json:"attempts"`
 }
 
+// Sent is one message that was delivered, for Store.SetSent.
+type Sent struct {
+	Conv    ConvID
+	Message MessageID
+	Effect  string
+}
+
 // Commit is everything one step changes, applied whole or not at all.
 type Commit struct {
 	// Cursor is the new read cursor; 0 leaves it.

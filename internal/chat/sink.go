@@ -92,6 +92,9 @@ type Store interface {
 	// SetDelivery records how the delivery of a message stands and, if effect
 	// is not empty, marks that effect done.
 	SetDelivery(ctx context.Context, conv ConvID, msg MessageID, d Delivery, note string, effect string) error
+	// SetSent records that messages were sent and marks their effects done, all
+	// in one round trip (one a node in a cluster).
+	SetSent(ctx context.Context, list []Sent) error
 	// Done marks effects done.
 	Done(ctx context.Context, conv ConvID, effects ...string) error
 	// Begin records that an attempt at an effect starts and returns how many

@@ -89,6 +89,7 @@ type Options struct {
 type Intake struct {
 	o       Options
 	replies sync.Map // chat.MessageID → *reply, the callbacks waiting for an answer
+	settled settler
 	lanes   lanes
 
 	mu       sync.Mutex

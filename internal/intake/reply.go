@@ -109,22 +109,20 @@ func (r *reply) Written(err error) {
 		return
 	}
 	defer r.in.work.Done() // counted since finish
-	r.in.spawn(context.Background(), func(ctx context.Context) { r.in.settle(ctx, r.conv, msgs, err) })
+	if err != nil {
+		r.in.spawn(context.Background(), func(ctx context.Context) { r.in.unsettle(ctx, r.conv, msgs) })
+		return
+	}
+	r.in.settled.add(r.in, r.conv, msgs)
 }
 
-// settle records what became of words that left inline. When the response could
-// not be written the vendor delivers the message again, so the words get a
-// second chance in that response; only after it are they sent another way.
-func (i *Intake) settle(ctx context.Context, conv chat.ConvID, msgs []chat.Message, werr error) {
+// unsettle gives words whose response could not be written a second chance: the
+// vendor delivers the message again, and the words leave in that response. Only
+// when it does not are they sent another way.
+func (i *Intake) unsettle(ctx context.Context, conv chat.ConvID, msgs []chat.Message) {
 	for _, m := range msgs {
-		var err error
-		if werr == nil {
-			err = i.o.Store.SetDelivery(ctx, conv, m.ID, chat.DeliverySent, "", effectSend(m.ID))
-		} else {
-			err = i.o.Store.Retry(ctx, conv, effectSend(m.ID), i.o.Clock().Add(redelivery), true)
-		}
-		if err != nil {
-			i.o.Logger.WarnContext(ctx, "inline reply not settled", "conv", conv, "err", err)
+		if err := i.o.Store.Retry(ctx, conv, effectSend(m.ID), i.o.Clock().Add(redelivery), true); err != nil {
+			i.o.Logger.WarnContext(ctx, "inline reply not put off", "conv", conv, "err", err)
 		}
 	}
 }

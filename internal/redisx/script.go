@@ -19,6 +19,12 @@ func NewScript(name, src string) *Script {
 	return &Script{name: name, script: redis.NewScript(src)}
 }
 
+// Queue puts the script's call into a pipeline. A server that does not know the
+// script yet answers NOSCRIPT: call Run then.
+func (s *Script) Queue(ctx context.Context, p redis.Pipeliner, keys []string, args ...any) *redis.Cmd {
+	return p.EvalSha(ctx, s.script.Hash(), keys, args...)
+}
+
 // Name is the verb, for metrics and errors.
 func (s *Script) Name() string { return s.name }
 

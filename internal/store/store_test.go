@@ -385,6 +385,27 @@ func TestStore_OnEveryRedis(t *testing.T) {
 				t.Errorf("got %+v, %v", list, err)
 			}
 		},
+		"SetSent_SettlesManyAtOnce": func(e *env) {
+			t := e.t
+			var list []chat.Sent
+			for n := range 5 {
+				who := chat.Address{Account: "mp", ID: fmt.Sprintf("%s-%d", t.Name(), n)}
+				a := e.accept(t, text(who, "p1", "hello"))
+				c := answer(a.Turn, "welcome")
+				stored, _ := e.commit(t, a.Turn, c)
+				list = append(list, chat.Sent{Conv: a.Conv, Message: stored[0].ID, Effect: c.Effects[0].ID})
+			}
+			for range 2 { // the second time changes nothing
+				if err := e.SetSent(t.Context(), list); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, m := range list {
+				same(t, "transcript", e.said(t, m.Conv), []string{"contact hello", "bot welcome sent"})
+				_, err := e.Begin(t.Context(), m.Conv, m.Effect)
+				wants(t, err, chat.ErrNotFound)
+			}
+		},
 		"Commit_ReturnsWhatArrivedMeanwhile": func(e *env) {
 			t := e.t
 			who := person(t, "mp")

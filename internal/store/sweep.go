@@ -34,6 +34,42 @@ func (s *Store) SetDelivery(ctx context.Context, conv chat.ConvID, msg chat.Mess
 	return err
 }
 
+// SetSent implements chat.Store. What the pipeline could not settle, for a lost
+// connection or a script the server does not know yet, is settled one by one.
+func (s *Store) SetSent(ctx context.Context, list []chat.Sent) error {
+	type call struct {
+		sent chat.Sent
+		cmd  *redis.Cmd
+	}
+	calls := make([]call, 0, len(list))
+	_, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, m := range list {
+			shard, err := shardIn(m.Conv)
+			if err != nil {
+				return err
+			}
+			cmd := s.scripts.delivery.Queue(ctx, p, []string{key(shard, kindConversation, string(m.Conv))},
+				s.clock().UnixMilli(), tag(shard), wakeChannel,
+				string(m.Conv), string(m.Message), string(chat.DeliverySent), s.sealRaw(nil), m.Effect)
+			calls = append(calls, call{m, cmd})
+		}
+		return nil
+	})
+	if len(calls) < len(list) {
+		return err // a conversation id that is none
+	}
+	var errs []error
+	for _, c := range calls {
+		if c.cmd.Err() == nil {
+			continue
+		}
+		if err := s.SetDelivery(ctx, c.sent.Conv, c.sent.Message, chat.DeliverySent, "", c.sent.Effect); err != nil && !errors.Is(err, chat.ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Done implements chat.Store.
 func (s *Store) Done(ctx context.Context, conv chat.ConvID, effects ...string) error {
 	args := make([]any, len(effects))
