@@ -25,7 +25,8 @@ type vault struct {
 	redis  redis.UniversalClient
 	sealer *pii.Sealer
 	clock  func() time.Time
-	quotas wechat.Quotas
+	// quotas are the allowances the accounts configure.
+	quotas map[chat.AccountID]wechat.Quotas
 }
 
 //go:embed lua/ledger.lua
@@ -75,7 +76,7 @@ func (v *vault) Lock(ctx context.Context, key string, ttl time.Duration) (func()
 
 // Opened implements wechat.Ledger.
 func (v *vault) Opened(ctx context.Context, to chat.Address, w wechat.Window, at time.Time) error {
-	q := v.quotas.Of(w)
+	q := v.quotas[to.Account].Of(w)
 	_, _, err := v.ledger(ctx, to, at, string(w), q.Messages, at.Add(q.For), 0)
 	return err
 }

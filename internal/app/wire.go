@@ -28,7 +28,7 @@ import (
 // sink and the pipeline needs the channels, so the sink is handed over late.
 func (a *App) wire() error {
 	sink := &lateSink{}
-	a.vault = &vault{redis: a.redis.Client(), sealer: a.sealer, clock: a.clock, quotas: wechat.Quotas{}}
+	a.vault = &vault{redis: a.redis.Client(), sealer: a.sealer, clock: a.clock, quotas: map[chat.AccountID]wechat.Quotas{}}
 	accounts := map[chat.AccountID]string{}
 	for _, acc := range a.cfg.Accounts {
 		accounts[chat.AccountID(acc.ID)] = acc.Kind
@@ -55,6 +55,7 @@ func (a *App) wire() error {
 		Sender: a.router, Archive: a.archive, Meter: a.meter,
 		Redact: pii.Redact, Mask: pii.Mask, Clock: a.clock, Logger: a.log,
 		IdleClose: a.cfg.Timeouts.Idle, KeepClosed: noneOr(a.cfg.Timeouts.Reopen),
+		PartWait: partWait(a.cfg),
 	}
 	if a.tune != nil {
 		a.tune(&pipeline)
@@ -70,6 +71,18 @@ func (a *App) wire() error {
 	a.server = a.web.HTTPServer()
 	a.builtFrontEnds = console.Built() && widget.Built()
 	return nil
+}
+
+// partWait is how long a piece of a long SMS waits for the next. The wait is part
+// of the turn, which must keep time for the answer.
+func partWait(cfg *config.Config) time.Duration {
+	var longest time.Duration
+	for _, acc := range cfg.Accounts {
+		if acc.Kind == config.KindSMS {
+			longest = max(longest, acc.SMS.MergeWindow)
+		}
+	}
+	return noneOr(min(longest, cfg.Timeouts.Turn/3))
 }
 
 // lateSink breaks the circle between channels and the pipeline; it is set
@@ -90,7 +103,9 @@ func (a *App) newWeChat(sink chat.Sink) (*wechat.Channel, error) {
 			ID: chat.AccountID(acc.ID), AppID: w.AppID, AppSecret: w.AppSecret.Reveal(), Token: w.Token.Reveal(),
 			EncodingAESKey: w.EncodingAESKey.Reveal(), Mode: wechat.Mode(w.Mode), APIBase: w.APIBase,
 		})
-		a.vault.quotas[wechat.WindowMessage] = wechat.Quota{Messages: w.WindowMessages, For: w.Window}
+		a.vault.quotas[chat.AccountID(acc.ID)] = wechat.Quotas{
+			wechat.WindowMessage: {Messages: w.WindowMessages, For: w.Window},
+		}
 	}
 	return wechat.New(o)
 }

@@ -188,8 +188,8 @@ type SMSAccount struct {
 	Provider      string        `yaml:"provider" doc:"aliyun, tencent, huawei, twilio or generic."`
 	PathSecret    Secret        `yaml:"path_secret" doc:"The last part of the callback's path: letters, digits, - or _, 16 or more and another one for every account; check warns otherwise."`
 	PathSecretOld Secret        `yaml:"path_secret_old" doc:"The one before, still accepted while the provider is told the new one."`
-	APIBase       string        `yaml:"api_base" doc:"Where the provider's API is. Empty is the provider's own address."`
-	MergeWindow   time.Duration `yaml:"merge_window" default:"3s" doc:"Parts of a long message that arrive within it are joined."`
+	APIBase       string        `yaml:"api_base" doc:"Where the provider's API is. Empty is the provider's own address. generic only receives and has none."`
+	MergeWindow   time.Duration `yaml:"merge_window" default:"3s" doc:"Parts of a long message that arrive within it are joined. The longest of all accounts holds for all of them, and never more than a third of timeouts.turn."`
 	AuthToken     Secret        `yaml:"auth_token" doc:"twilio: verifies callbacks and sends."`
 	AccountSID    string        `yaml:"account_sid" doc:"twilio: AC…; with auth_token and from it sends."`
 	From          string        `yaml:"from" doc:"twilio, huawei: the sending number or channel."`

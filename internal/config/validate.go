@@ -255,6 +255,9 @@ func (l *loader) validateSMS(at string, a SMSAccount) {
 	if a.Provider != "generic" {
 		return
 	}
+	if a.APIBase != "" {
+		l.report(at+".api_base", "does nothing: generic only receives")
+	}
 	m := a.Mapping
 	l.oneOf(at+".mapping.format", m.Format, "json", "form", "get")
 	l.required(at+".mapping.fields.from", m.Fields.From)
