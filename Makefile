@@ -8,6 +8,11 @@ TOOLS := $(CURDIR)/.tools
 LISTEN ?= 127.0.0.1:8080
 DATA   ?= ./data
 
+# Empty where this is no checkout; the program says "dev" then.
+VERSION = $(shell git describe --always --dirty 2>/dev/null)
+# A path where the compiler has the library, a bare name where it has not.
+STDCXX = $(shell $$($(GO) env CXX) -print-file-name=libstdc++.a 2>/dev/null)
+
 # npm's own progress and advice would bury what matters.
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
@@ -16,8 +21,14 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 run: setup-run build
 	./$(BIN) serve --listen $(LISTEN) --data $(DATA)
 
-build: frontends
-	$(GO) build -o $(BIN) ./cmd/wensheng
+# What comes out needs nothing of this machine but its kind: the segmenter's
+# dictionary is inside, and so is the C++ library where a static one is at hand.
+build: frontends nlp/dict/jieba.dict.utf8.gz
+	$(if $(findstring /,$(STDCXX)),CGO_LDFLAGS="-O2 -g -static-libstdc++ -static-libgcc") \
+		$(GO) build -tags embeddict -trimpath -ldflags "-X wensheng/internal/telemetry.version=$(VERSION)" -o $(BIN) ./cmd/wensheng
+
+nlp/dict/jieba.dict.utf8.gz: go.mod nlp/dict/dict.go nlp/dict/gen/main.go
+	$(GO) run ./nlp/dict/gen
 
 # Everything, with the race detector, on real Redis, PostgreSQL and Chromium.
 test: setup-test frontends
@@ -66,5 +77,5 @@ $(TOOLS)/govulncheck: .ci/govulncheck-version
 	@touch $@
 
 clean:
-	rm -rf bin web/widget/node_modules web/console/node_modules
+	rm -rf bin nlp/dict/*.gz web/widget/node_modules web/console/node_modules
 	find web/widget/dist web/console/dist -mindepth 1 -not -name .keep -delete

@@ -37,6 +37,8 @@ var ErrWord = errors.New("not a usable dictionary word")
 // release does not have.
 type DictFiles struct {
 	Dict, HMM, User, IDF, Stop string
+	// ID names what the files hold, where their paths are not the same each time.
+	ID string
 }
 
 func (d DictFiles) zero() bool { return d == DictFiles{} }
@@ -117,8 +119,12 @@ func checkWords(words []Word) ([]Word, error) {
 
 func (s *shelf) take(files DictFiles, words []Word) (*dictionary, error) {
 	h := sha256.New()
+	identity := files
+	if files.ID != "" {
+		identity = DictFiles{ID: files.ID}
+	}
 	// A hash takes everything; its Write never fails.
-	_, _ = fmt.Fprintf(h, "%q\n", files)
+	_, _ = fmt.Fprintf(h, "%q\n", identity)
 	for _, w := range words {
 		_, _ = fmt.Fprintf(h, "%s\t%d\t%s\n", w.Text, w.Freq, w.Tag)
 	}
@@ -167,6 +173,9 @@ func loadJieba(files DictFiles) (j *gojieba.Jieba, err error) {
 		}
 	}()
 	if files.zero() {
+		if _, err := os.Stat(gojieba.DICT_PATH); err != nil {
+			return nil, fmt.Errorf("load the segmenter's dictionary: this program carries none and the module cache of its build is not here (make build makes one that does): %w", err)
+		}
 		files = DictFiles{
 			Dict: gojieba.DICT_PATH, HMM: gojieba.HMM_PATH, User: gojieba.USER_DICT_PATH,
 			IDF: gojieba.IDF_PATH, Stop: gojieba.STOP_WORDS_PATH,

@@ -17,6 +17,8 @@ import (
 	"wensheng/bot"
 	"wensheng/intents"
 	"wensheng/internal/config"
+	"wensheng/nlp"
+	"wensheng/nlp/dict"
 )
 
 // ErrInput marks what the operator has to mend: config, knowledge, a file he named.
@@ -61,8 +63,13 @@ func newEngine(cfg *config.Config, log *slog.Logger) (*bot.Engine, error) {
 		errs, _ := split(problems)
 		return nil, inputError{errors.New(strings.Join(errs, "\n"))}
 	}
+	files, done, err := dict.Open(dict.Embedded())
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return bot.New(bot.Options{
-		Base: base, Facts: facts(cfg), Groups: groupIDs(cfg),
+		Base: base, Facts: facts(cfg), Groups: groupIDs(cfg), Dict: nlp.DictFiles(files),
 		CacheDir: filepath.Join(cfg.Data, "model"), Logger: log,
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"wensheng/internal/config"
 	"wensheng/internal/telemetry"
 	"wensheng/nlp"
+	"wensheng/nlp/dict"
 	"wensheng/web"
 )
 
@@ -94,7 +95,12 @@ func EvalKnowledge(ctx context.Context, train, test string, progress func(string
 	if base == nil {
 		return nlp.Report{}, errors.New("the embedded knowledge base does not load")
 	}
-	seg, err := nlp.NewSegmenter(base.Words())
+	files, done, err := dict.Open(dict.Embedded())
+	if err != nil {
+		return nlp.Report{}, err
+	}
+	defer done()
+	seg, err := nlp.NewSegmenterFrom(nlp.DictFiles(files), base.Words())
 	if err != nil {
 		return nlp.Report{}, err
 	}

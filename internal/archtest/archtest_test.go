@@ -23,6 +23,8 @@ var table = map[string][]string{
 	"internal/pii":              {},
 	"internal/config":           {},
 	"nlp":                       {"internal/pii"},
+	"nlp/dict":                  {},
+	"nlp/dict/gen":              {"nlp/dict"},
 	"intents":                   {"nlp"},
 	"bot":                       {"internal/chat", "nlp", "intents"},
 	"channels":                  {"internal/chat"},

@@ -1,0 +1,4 @@
+package dict
+
+// OnDisk is what systems without files in memory do.
+var OnDisk = onDisk
