@@ -20,10 +20,12 @@ type fakeStore struct {
 	retried []string
 }
 
-func (f *fakeStore) SetDelivery(_ context.Context, _ chat.ConvID, m chat.MessageID, _ chat.Delivery, _, _ string) error {
+func (f *fakeStore) SetSent(_ context.Context, list []chat.Sent) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.settled = append(f.settled, m)
+	for _, m := range list {
+		f.settled = append(f.settled, m.Message)
+	}
 	return nil
 }
 

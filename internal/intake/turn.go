@@ -270,6 +270,9 @@ func (i *Intake) closing(conv chat.Conversation) []chat.Effect {
 // reassure handles words that come while the contact waits: a signal raises the
 // priority at once; asking for a human again gets the place in the queue.
 func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversation, s *step, m chat.Message, mem *bot.Memory) {
+	if s.Handoff != nil {
+		conv.Handoff = s.Handoff // what an earlier message of this turn added
+	}
 	pkg := packageOf(conv)
 	raised := false
 	for _, sig := range e.Signals(m.Text) {
@@ -284,6 +287,14 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 			}
 		}
 	}
+	again := e.Decide(*mem, bot.Input{Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel})
+	if again.Notice == noticeComplaint && pkg.Reason != again.Reason {
+		pkg.Reason = again.Reason
+		if p := prio(again.Priority); p < pkg.Priority {
+			pkg.Priority, raised = p, true
+		}
+		i.say(conv, s, m, chat.Message{Text: e.Say(noticeComplaint, mem.Lang, map[string]string{"receipt": pkg.Receipt})})
+	}
 	pkg.Preview = i.preview(m.Text)
 	if raw, err := json.Marshal(pkg); err == nil {
 		s.Handoff = raw
@@ -297,7 +308,6 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 		s.Effects = append(s.Effects, i.enqueueing(s.Generation))
 		return
 	}
-	again := e.Decide(*mem, bot.Input{Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel})
 	if again.Reason == "human" {
 		pos, err := i.o.Desk.Position(ctx, conv.Group, conv.ID)
 		if err != nil || pos < 1 {
