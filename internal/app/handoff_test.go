@@ -153,6 +153,17 @@ func TestHandoff_ComplaintsAndDangerComeFirst(t *testing.T) {
 		}
 		return n == 2 && len(a.queue()) == 3
 	})
+	// So does a complaint, with its number.
+	late := g.waiting(t)
+	late.say("late", "我要投诉")
+	if r := late.reply("bot"); !receiptNumber.MatchString(r.Text) || !strings.Contains(r.Text, "投诉") {
+		t.Errorf("a complaint while waiting was answered %q", r.Text)
+	}
+	eventually(t, "it is P1 for its reason", func() bool {
+		return slices.ContainsFunc(a.queue(), func(it queueItem) bool {
+			return it.Conv == late.welcome.Conv && it.Priority == "P1" && it.Reason == "complaint"
+		})
+	})
 	view := a.view(danger.welcome.Conv)
 	if len(view.Handoff.Signals) == 0 || view.Handoff.Priority != "P0" {
 		t.Errorf("handoff %+v lacks the signal", view.Handoff)

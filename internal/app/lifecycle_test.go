@@ -3,8 +3,9 @@ package app_test
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -163,7 +164,11 @@ func TestRedisChild_KilledComesBackWithEverything(t *testing.T) {
 	v.say("1", earlyFee)
 	v.reply("bot")
 	// SHUTDOWN NOSAVE is how one ends a server one has no pid of.
-	c := redistest.NewClient(t, "unix", fmt.Sprintf("%s/redis/redis.sock", g.data))
+	run, err := os.ReadFile(filepath.Join(g.data, "redis", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redistest.NewClient(t, "unix", filepath.Join(string(run), "redis.sock"))
 	if err := c.Ping(t.Context()).Err(); err != nil {
 		t.Fatalf("the embedded server is not where this test looks: %v", err)
 	}

@@ -23,6 +23,8 @@ import (
 type Sender interface {
 	// Send delivers one message; the error is a *chat.SendError.
 	Send(ctx context.Context, conv chat.Conversation, m chat.Message) error
+	// Kind is the account's kind of channel.
+	Kind(account chat.AccountID) string
 	// Pulls reports whether what is committed for the account is thereby sent.
 	Pulls(account chat.AccountID) bool
 	// Typing shows the contact that somebody is typing, where the channel can.
@@ -143,11 +145,7 @@ func (i *Intake) Accept(ctx context.Context, in chat.Inbound) (chat.Receipt, err
 	if err != nil {
 		return chat.Receipt{}, err
 	}
-	channel := ""
-	if acc.Turn != nil {
-		channel = acc.Turn.Conversation.Channel
-	}
-	i.o.Meter.Accepted(channel, acc.Duplicate)
+	i.o.Meter.Accepted(i.o.Sender.Kind(in.From.Account), acc.Duplicate)
 
 	r := chat.Receipt{
 		Conv: acc.Conv, ID: acc.Message.ID, Seq: acc.Message.Seq, VSeq: acc.Message.VSeq,
