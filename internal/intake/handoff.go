@@ -75,7 +75,7 @@ func (i *Intake) handoffWords(ctx context.Context, e *bot.Engine, g handoff.Grou
 		words = append(words, d.Reply)
 	}
 	if complaint {
-		words = append(words, e.Say(noticeComplaint, d.Lang, map[string]string{"receipt": pkg.Receipt}))
+		words = append(words, e.Say(complaintPhrase(pkg.Channel), d.Lang, map[string]string{"receipt": pkg.Receipt}))
 	}
 	if !complaint || waits {
 		words = append(words, next)
@@ -85,6 +85,14 @@ func (i *Intake) handoffWords(ctx context.Context, e *bot.Engine, g handoff.Grou
 
 // noticeComplaint is the phrase that confirms a complaint with its number.
 const noticeComplaint = "complaint_received"
+
+// complaintPhrase is its wording on a channel: short where it is paid by length.
+func complaintPhrase(channel string) string {
+	if channel == "sms" {
+		return "sms_complaint"
+	}
+	return noticeComplaint
+}
 
 // whatNext is the honest sentence: where in the queue, or when people are back.
 // waits is true when nobody is there to take it soon.

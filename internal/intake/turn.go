@@ -293,7 +293,7 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 		if p := prio(again.Priority); p < pkg.Priority {
 			pkg.Priority, raised = p, true
 		}
-		i.say(conv, s, m, chat.Message{Text: e.Say(noticeComplaint, mem.Lang, map[string]string{"receipt": pkg.Receipt})})
+		i.say(conv, s, m, chat.Message{Text: e.Say(complaintPhrase(pkg.Channel), mem.Lang, map[string]string{"receipt": pkg.Receipt})})
 	}
 	pkg.Preview = i.preview(m.Text)
 	if raw, err := json.Marshal(pkg); err == nil {
