@@ -1,6 +1,6 @@
 // Package telemetry is how the gateway tells about itself: a log that cannot
-// leak personal data, Prometheus metrics whose labels cannot, readiness by
-// dependency, and build information. Tracing is not here yet.
+// leak personal data, Prometheus metrics whose labels cannot, and build
+// information. Tracing is not here yet.
 package telemetry
 
 import (

@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"wensheng/internal/telemetry"
 )
@@ -164,54 +161,6 @@ func TestMetrics_AskForTheToken(t *testing.T) {
 		if got, _ := scrape(t, h, auth); got != want {
 			t.Errorf("%q: %d, want %d", auth, got, want)
 		}
-	}
-}
-
-func TestHealth_NamesEachDependency(t *testing.T) {
-	t.Parallel()
-	ok := func(context.Context) error { return nil }
-	hang := make(chan struct{})
-	defer close(hang)
-	mode := func(s string) func() string { return func() string { return s } }
-	tests := []struct {
-		name   string
-		checks []telemetry.Check
-		want   string
-	}{
-		{
-			"all well",
-			[]telemetry.Check{{Name: "redis", Probe: ok, Mode: mode("embedded")}, {Name: "knowledge", Probe: ok, Version: mode("abc")}},
-			`{"knowledge":{"ok":true,"version":"abc"},"ready":true,"redis":{"ok":true,"mode":"embedded"}}`,
-		},
-		{
-			"redis down",
-			[]telemetry.Check{{Name: "redis", Probe: func(context.Context) error { return errors.New("dial 10.0.0.1: password wrong") }}},
-			`{"ready":false,"redis":{"ok":false,"problem":"does not answer"}}`,
-		},
-		{
-			"database optional",
-			[]telemetry.Check{{Name: "redis", Probe: ok}, {Name: "database", Optional: true, Probe: func(context.Context) error { return errors.New("x") }}},
-			`{"database":{"ok":false,"problem":"does not answer"},"ready":true,"redis":{"ok":true}}`,
-		},
-		{
-			"one hangs",
-			[]telemetry.Check{{Name: "redis", Probe: func(context.Context) error { <-hang; return nil }}, {Name: "knowledge", Probe: ok}},
-			`{"knowledge":{"ok":true},"ready":false,"redis":{"ok":false,"problem":"does not answer in time"}}`,
-		},
-	}
-	for _, tt := range tests {
-		got, err := json.Marshal(telemetry.NewHealth(100*time.Millisecond, tt.checks...).Ready(t.Context()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(tt.want, string(got)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
-		}
-	}
-	h := telemetry.NewHealth(0, telemetry.Check{Name: "redis", Probe: ok})
-	h.Stop()
-	if h.Ready(t.Context()).Ready {
-		t.Error("ready after Stop")
 	}
 }
 
