@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,6 +28,43 @@ type vault struct {
 	clock  func() time.Time
 	// quotas are the allowances the accounts configure.
 	quotas map[chat.AccountID]wechat.Quotas
+	// whole remembers windows that this replica opened lately and has not spent
+	// from, so that a contact who writes often does not cost a third round trip
+	// a message. What another replica spends meanwhile is shown a little late.
+	whole recentWindows
+}
+
+// recentWindows are contacts whose message window was opened whole less than
+// wholeFor ago. The zero value is ready.
+type recentWindows struct {
+	mu     sync.Mutex
+	opened map[chat.Address]time.Time
+}
+
+const (
+	wholeFor = 30 * time.Second
+	maxWhole = 20_000 // contacts remembered; beyond, all are forgotten
+)
+
+// fresh reports whether the contact's window was opened a short while ago, and
+// remembers it as opened now if it was not.
+func (r *recentWindows) fresh(to chat.Address, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.opened[to]; ok && now.Sub(at) < wholeFor {
+		return true
+	}
+	if r.opened == nil || len(r.opened) >= maxWhole {
+		r.opened = map[chat.Address]time.Time{}
+	}
+	r.opened[to] = now
+	return false
+}
+
+func (r *recentWindows) forget(to chat.Address) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.opened, to)
 }
 
 //go:embed lua/ledger.lua
@@ -76,13 +114,22 @@ func (v *vault) Lock(ctx context.Context, key string, ttl time.Duration) (func()
 
 // Opened implements wechat.Ledger.
 func (v *vault) Opened(ctx context.Context, to chat.Address, w wechat.Window, at time.Time) error {
+	if w == wechat.WindowMessage && v.whole.fresh(to, v.clock()) {
+		return nil
+	}
 	q := v.quotas[to.Account].Of(w)
 	_, _, err := v.ledger(ctx, to, at, string(w), q.Messages, at.Add(q.For), 0)
+	if err != nil {
+		v.whole.forget(to)
+	}
 	return err
 }
 
 // Spend implements wechat.Ledger.
 func (v *vault) Spend(ctx context.Context, to chat.Address, n int, at time.Time) (int, time.Time, error) {
+	if n > 0 {
+		v.whole.forget(to)
+	}
 	return v.ledger(ctx, to, at, "", 0, at, min(n, 1<<30))
 }
 
@@ -145,22 +192,38 @@ const (
 	linkEvery = 10 * time.Minute
 )
 
-// link stores where a one-time link leads and returns its code; fresh is false
-// when the contact has one that is younger than linkEvery.
-func (v *vault) link(ctx context.Context, to chat.Address) (code string, fresh bool, err error) {
-	ok, err := v.redis.SetNX(ctx, "x:linked:"+v.address(to), 1, linkEvery).Result()
-	if err != nil || !ok {
-		return "", false, err
+// link stores where a one-time link leads and returns its code, or "" when the
+// contact has one that is younger than linkEvery, or is reading in web chat. A
+// link counts only from linked on: one that the vendor did not take must not
+// stand for a reply.
+func (v *vault) link(ctx context.Context, to chat.Address) (code string, err error) {
+	n, err := v.redis.Exists(ctx, "x:linked:"+v.address(to)).Result()
+	if err != nil || n > 0 {
+		return "", err
 	}
 	code = chat.NewToken()
 	value := v.sealer.Seal([]byte(string(to.Account) + "|" + to.ID))
-	return code, true, v.redis.Set(ctx, "x:link:"+code, value, linkTTL).Err()
+	return code, v.redis.Set(ctx, v.linkKey(code), value, linkTTL).Err()
+}
+
+// linked notes that the contact has a link, or follows one, as of now.
+func (v *vault) linked(ctx context.Context, to chat.Address) error {
+	return v.redis.Set(ctx, "x:linked:"+v.address(to), 1, linkEvery).Err()
+}
+
+// linkKey does not hold the code: who reads Redis must not be able to use it.
+func (v *vault) linkKey(code string) string { return "x:link:" + v.sealer.HMAC("link", code) }
+
+// Live implements web.Links.
+func (v *vault) Live(ctx context.Context, code string) (bool, error) {
+	n, err := v.redis.Exists(ctx, v.linkKey(code)).Result()
+	return n > 0, err
 }
 
 // follow uses a one-time link up and returns where it leads; chat.ErrNotFound
 // when there is none, or it was used before.
 func (v *vault) follow(ctx context.Context, code string) (chat.Address, error) {
-	raw, err := v.redis.GetDel(ctx, "x:link:"+code).Bytes()
+	raw, err := v.redis.GetDel(ctx, v.linkKey(code)).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return chat.Address{}, chat.ErrNotFound
 	}
