@@ -103,7 +103,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 
 	o.Progress("knowledge base")
-	if a.knowledge, err = loadKnowledge(a.cfg, o.Logger); err != nil {
+	if a.knowledge, err = loadKnowledge(a.cfg, o.Logger, a.meter.Knowledge); err != nil {
 		return nil, err
 	}
 	o.Progress("redis")
@@ -205,7 +205,7 @@ func (a *App) Run(ctx context.Context) error {
 	g, bg := errgroup.WithContext(bg)
 	for _, run := range []func(context.Context) error{
 		a.store.Run, a.desk.Run, a.intake.Run, a.web.Run,
-		a.wechat.Run, a.webchat.Run, a.knowledge.watch,
+		a.wechat.Run, a.webchat.Run, a.knowledge.watch, a.watchRedis, a.expire,
 	} {
 		g.Go(func() error {
 			if err := run(bg); err != nil && !errors.Is(err, context.Canceled) {

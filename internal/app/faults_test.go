@@ -434,7 +434,13 @@ func TestKnowledge_ReloadsAndKeepsWhatWorks(t *testing.T) {
 		v, _, _ := strings.Cut(rest, `"`)
 		return v
 	}
+	inForce := func() bool {
+		return g.metric(t, fmt.Sprintf("wensheng_knowledge_info{version=%q} 1", version()))
+	}
 	before := version()
+	if before == "" || !inForce() {
+		t.Errorf("/metrics does not name version %q", before)
+	}
 	phrases := filepath.Join(dir, "phrases.yaml")
 	raw, err := os.ReadFile(phrases)
 	if err != nil {
@@ -456,7 +462,7 @@ func TestKnowledge_ReloadsAndKeepsWhatWorks(t *testing.T) {
 	old := v.reply("bot").Text
 	changed := strings.Replace(string(raw), "zh: 不客气。", "zh: 不用谢。", 1)
 	write([]byte(changed))
-	eventually(t, "the new version is in force", func() bool { return version() != before && version() != "" })
+	eventually(t, "the new version is in force", func() bool { return version() != before && version() != "" && inForce() })
 	v.say("2", "谢谢")
 	if got := v.reply("bot").Text; got == old || !strings.Contains(got, "不用谢") {
 		t.Errorf("after the reload: %q, before %q", got, old)

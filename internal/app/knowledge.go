@@ -36,16 +36,23 @@ type knowledge struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	current atomic.Pointer[bot.Engine]
+	// inForce is told the version at the start and at every change.
+	inForce func(version string)
 }
 
-func loadKnowledge(cfg *config.Config, log *slog.Logger) (*knowledge, error) {
-	k := &knowledge{cfg: cfg, log: log}
+func loadKnowledge(cfg *config.Config, log *slog.Logger, inForce func(string)) (*knowledge, error) {
+	k := &knowledge{cfg: cfg, log: log, inForce: inForce}
 	e, err := newEngine(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	k.current.Store(e)
+	k.use(e)
 	return k, nil
+}
+
+func (k *knowledge) use(e *bot.Engine) {
+	k.current.Store(e)
+	k.inForce(e.Version())
 }
 
 func (k *knowledge) engine() *bot.Engine { return k.current.Load() }
@@ -164,6 +171,6 @@ func (k *knowledge) reload(ctx context.Context) {
 	if e.Version() == k.engine().Version() {
 		return
 	}
-	k.current.Store(e)
+	k.use(e)
 	k.log.InfoContext(ctx, "knowledge base reloaded", "version", e.Version())
 }
