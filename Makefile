@@ -13,6 +13,9 @@ VERSION = $(shell git describe --always --dirty 2>/dev/null)
 # A path where the compiler has the library, a bare name where it has not.
 STDCXX = $(shell $$($(GO) env CXX) -print-file-name=libstdc++.a 2>/dev/null)
 
+# Where the distribution's Node is too old, .ci/setup puts a newer one here.
+export PATH := $(TOOLS)/node/node_modules/.bin:$(PATH)
+
 # npm's own progress and advice would bury what matters.
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
