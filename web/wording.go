@@ -39,7 +39,14 @@ type wordingHit struct {
 func newWording(normalize func(string) string) (*wording, error) {
 	w := &wording{normalize: func(s string) string { return squash(s) }}
 	if normalize != nil {
-		w.normalize = func(s string) string { return squash(normalize(s)) }
+		w.normalize = func(s string) string {
+			// Line by line: the end of one is a border, and normalising may make it a space.
+			lines := strings.Split(s, "\n")
+			for i, line := range lines {
+				lines[i] = normalize(line)
+			}
+			return squash(strings.Join(lines, "\n"))
+		}
 	}
 	var file []struct {
 		Class    string   `yaml:"class"`

@@ -213,7 +213,7 @@ func (a *App) trusted(ip string) bool {
 func (a *App) webOptions() web.Options {
 	o := web.Options{
 		Desk: a.intake, Users: users{a.archive}, Wakes: a.store, Notes: a.desk, List: a.list,
-		Derive: a.sealer.Derive, Mask: pii.Mask, Normalize: nlp.Squash,
+		Derive: a.sealer.Derive, Mask: pii.Mask, Normalize: nlp.Normalize,
 		Channels: map[string]http.Handler{
 			a.wechat.Kind(): a.wechat.Handler(), a.sms.Kind(): a.sms.Handler(), a.webchat.Kind(): a.webchat.Handler(),
 		},
