@@ -54,6 +54,9 @@ func (s *Server) pageRoutes(e *echo.Echo) error {
 	e.GET("/demo", s.getDemo(page), s.secured(cspDemo))
 	e.GET("/demo/*", s.getDemoFile, s.secured(cspDemo))
 	e.GET("/widget.js", s.getWidget, middleware.Gzip())
+	if err := s.linkRoutes(e); err != nil {
+		return err
+	}
 
 	console := []echo.MiddlewareFunc{s.secured(cspConsole), middleware.Gzip()}
 	e.GET("/console", func(c echo.Context) error {

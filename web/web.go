@@ -180,8 +180,15 @@ type Options struct {
 
 	Console Front
 	Widget  Front
-	// DemoAccount is the web account on the demo page; empty means "web".
+	// DemoAccount is the web account on the demo page and behind one-time
+	// links; empty means "web".
 	DemoAccount string
+	// Links opens one-time links under /l/; nil says of every link that it is
+	// none of ours.
+	Links Links
+	// Company and Hotline are shown on the pages of one-time links; empty ones
+	// are left out.
+	Company, Hotline string
 	// Version is shown in the console.
 	Version string
 

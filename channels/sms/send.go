@@ -52,7 +52,15 @@ func (c *Channel) Send(ctx context.Context, out channels.Outbound) error {
 		}
 		msg.link = strings.TrimPrefix(link, a.Sending.LinkPrefix)
 	}
-	return a.vendor.send(ctx, wire{c.o.Transport, c.o.Clock}, msg)
+	if err := a.vendor.send(ctx, wire{c.o.Transport, c.o.Clock}, msg); err != nil {
+		return err
+	}
+	if msg.link != "" && c.o.Linked != nil {
+		if err := c.o.Linked(ctx, out.To); err != nil { // the next reply costs one more link
+			c.o.Logger.WarnContext(ctx, "a link that was sent is not remembered", "account", string(out.To.Account), "err", err)
+		}
+	}
+	return nil
 }
 
 // wire makes attempts at a vendor's API.

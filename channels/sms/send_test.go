@@ -170,3 +170,27 @@ func TestSend_OneLinkIsEnough(t *testing.T) {
 		t.Errorf("the template got %q", got)
 	}
 }
+
+// TestSend_ALinkCountsOnlyWhenTheVendorTookIt: else the next try would find a
+// fresh link that nobody has got.
+func TestSend_ALinkCountsOnlyWhenTheVendorTookIt(t *testing.T) {
+	t.Parallel()
+	linked := 0
+	g, v := sending(t, sms.Aliyun, func(o *sms.Options) {
+		o.Linked = func(_ context.Context, to chat.Address) error {
+			if linked++; to != outbound().To {
+				t.Errorf("linked %v", to)
+			}
+			return nil
+		}
+	})
+	for _, trouble := range []channeltest.Trouble{channeltest.Busy, channeltest.Refuse, channeltest.Lose} {
+		v.Trouble(trouble)
+		if err := g.Send(t.Context(), outbound()); err == nil || linked != 0 {
+			t.Errorf("trouble %v: %v, linked %d times", trouble, err, linked)
+		}
+	}
+	if err := g.Send(t.Context(), outbound()); err != nil || linked != 1 {
+		t.Errorf("sent: %v, linked %d times", err, linked)
+	}
+}

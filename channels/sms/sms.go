@@ -87,6 +87,9 @@ type Options struct {
 	// conversation. It returns "" when the contact has a fresh one already and
 	// nothing need be sent. Required where an account sends templates.
 	Link func(ctx context.Context, conv chat.ConvID, to chat.Address) (string, error)
+	// Linked is told that the vendor took the link: from then on the contact has
+	// a fresh one. Nil tells nobody.
+	Linked func(ctx context.Context, to chat.Address) error
 	// PublicURL is where vendors reach the gateway; signatures cover it. Empty
 	// takes the request's own Host.
 	PublicURL string

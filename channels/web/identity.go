@@ -30,9 +30,12 @@ const (
 	// identityLife is how far ahead a statement of identity may expire.
 	identityLife = time.Hour
 	identitySkew = time.Minute
-	maxToken     = 4096 // bytes of a session token or a statement of identity
-	maxSubject   = 128  // bytes
-	maxName      = 64   // characters
+	// inviteLife is how long an invitation can be used; coming back does not
+	// prolong it.
+	inviteLife = 24 * time.Hour
+	maxToken   = 4096 // bytes of a session token or a statement of identity
+	maxSubject = 128  // bytes
+	maxName    = 64   // characters
 )
 
 // Prefixes of visitor ids: who the host page vouches for and who nobody does.
@@ -45,6 +48,9 @@ const (
 type session struct {
 	Account chat.AccountID `json:"a"`
 	Visitor string         `json:"v"`
+	// As is another channel's account that Visitor is an address of: he was
+	// invited. Empty for a visitor of this account.
+	As chat.AccountID `json:"s,omitempty"`
 	// Conv is the id offered for a conversation that is not yet open, and
 	// Offered when, in Unix seconds; empty once there is one.
 	Conv    chat.ConvID `json:"c,omitempty"`
@@ -52,7 +58,36 @@ type session struct {
 	Until   int64       `json:"e"`
 }
 
-func (s session) anonymous() bool { return strings.HasPrefix(s.Visitor, visitorAnonymous) }
+func (s session) invited() bool { return s.As != "" }
+
+func (s session) anonymous() bool {
+	return !s.invited() && strings.HasPrefix(s.Visitor, visitorAnonymous)
+}
+
+func (s session) addr() chat.Address {
+	if s.invited() {
+		return chat.Address{Account: s.As, ID: s.Visitor}
+	}
+	return chat.Address{Account: s.Account, ID: s.Visitor}
+}
+
+// Invite makes a resume token of a web account that continues the conversation
+// of another channel's address: whoever holds it reads that conversation, and
+// what he says is from that address. The token tells nothing of the address,
+// is good for 24 hours, and counts as the right itself: hand it over once, to
+// somebody who has shown that the address is his. The error is chat.ErrNotFound
+// for an account that is not one of this channel.
+func (c *Channel) Invite(account chat.AccountID, to chat.Address) (string, error) {
+	if c.accounts[account] == nil {
+		return "", fmt.Errorf("web: invite to account %q: %w", account, chat.ErrNotFound)
+	}
+	if to.Account == "" || to.ID == "" || c.accounts[to.Account] != nil {
+		return "", errors.New("web: only an address of another channel is invited")
+	}
+	return c.sessions.seal(session{
+		Account: account, Visitor: to.ID, As: to.Account, Until: c.now().Add(inviteLife).Unix(),
+	})
+}
 
 // sessions seals and opens resume tokens: AES-256-GCM, so that a token is both
 // signed and says nothing about the visitor to whoever finds it in a browser.

@@ -19,6 +19,8 @@ const (
 	readAgain = 2 * time.Second
 	// closedPolls is how much rarer a closed conversation is looked at.
 	closedPolls = 4
+	// presentEvery is how often it is told that an invited visitor is there.
+	presentEvery = time.Minute
 )
 
 // visit is what a socket knows of its visitor. Only the worker touches it.
@@ -27,6 +29,7 @@ type visit struct {
 	opened   bool // conv exists in the store
 	addr     chat.Address
 	identity *chat.Identity
+	guest    *guest // nil for a visitor of the account itself
 	conv     chat.ConvID
 	offered  int64 // when conv was proposed, Unix seconds; 0 once opened
 	astray   bool  // conv is not the visitor's newest one any more
@@ -48,6 +51,12 @@ type visit struct {
 	skipPolls int
 	frames    int // in the window
 	window    time.Time
+}
+
+// guest is a visitor who continues another channel's conversation.
+type guest struct {
+	until  int64 // Unix seconds: the end of his invitation
+	toldAt time.Time
 }
 
 func (k *conn) storeContext() (context.Context, context.CancelFunc) {
@@ -155,7 +164,10 @@ func (k *conn) hello(f Frame) {
 	sess, returning := k.ch.sessions.open(f.Session, k.account.id, now)
 
 	badIdentity := false
-	if f.Identity != "" {
+	if returning && sess.invited() {
+		// The invitation says who he is; a page's statement does not add to it.
+		v.guest = &guest{until: sess.Until}
+	} else if f.Identity != "" {
 		id, err := verify(f.Identity, k.account.key, k.account.id, now)
 		badIdentity = err != nil
 		v.identity = id
@@ -166,9 +178,9 @@ func (k *conn) hello(f Frame) {
 
 	var conv chat.Conversation
 	var found bool
-	look := func(visitor string) bool {
+	look := func(addr chat.Address) bool {
 		var err error
-		v.addr = chat.Address{Account: k.account.id, ID: visitor}
+		v.addr = addr
 		conv, err = k.ch.o.Reader.Current(ctx, v.addr)
 		if found = err == nil; !found {
 			conv = chat.Conversation{}
@@ -183,20 +195,20 @@ func (k *conn) hello(f Frame) {
 	}
 	switch {
 	case v.identity == nil && returning:
-		if !look(sess.Visitor) {
+		if !look(sess.addr()) {
 			return
 		}
-		if subject, known := strings.CutPrefix(sess.Visitor, visitorKnown); known {
+		if subject, known := strings.CutPrefix(sess.Visitor, visitorKnown); known && v.guest == nil {
 			// The token was given to somebody the page vouched for.
 			v.identity = &chat.Identity{Subject: subject}
 		}
 	case v.identity == nil:
-		v.addr = chat.Address{Account: k.account.id, ID: sess.Visitor}
+		v.addr = sess.addr()
 	default:
 		known := visitorKnown + v.identity.Subject
 		if returning && sess.anonymous() {
 			// He began before he logged in: do not take the chat he is in away.
-			if !look(sess.Visitor) {
+			if !look(sess.addr()) {
 				return
 			}
 			found = found && conv.State != chat.StateClosed
@@ -205,13 +217,15 @@ func (k *conn) hello(f Frame) {
 			if known != sess.Visitor {
 				sess = session{Account: k.account.id, Visitor: known}
 			}
-			if !look(known) {
+			if !look(sess.addr()) {
 				return
 			}
 		}
 	}
 
-	sess.Until = now.Add(sessionLife).Unix()
+	if v.guest == nil {
+		sess.Until = now.Add(sessionLife).Unix()
+	}
 	resync := false
 	if found {
 		sess.Conv, sess.Offered = "", 0
@@ -255,6 +269,7 @@ func (k *conn) hello(f Frame) {
 	if resync {
 		k.send(bareFrame{T: "resync"})
 	}
+	k.present(ctx)
 	if !found {
 		return
 	}
@@ -320,6 +335,7 @@ func (k *conn) accept(f Frame, in chat.Inbound) {
 		k.send(errorFrame{T: "error", Code: code, CID: f.CID, Message: text})
 		return
 	}
+	k.present(ctx)
 	moved := r.Conv != v.conv && !r.Duplicate && k.move(ctx, r.Conv)
 	k.send(ackFrame{T: "ack", CID: f.CID, ID: r.ID, Seq: r.VSeq})
 	if r.Conv == v.conv {
@@ -355,7 +371,11 @@ func (k *conn) move(ctx context.Context, id chat.ConvID) bool {
 		k.retry()
 		return false
 	}
-	token, err := k.ch.sessions.seal(session{Account: k.account.id, Visitor: v.addr.ID, Until: now.Add(sessionLife).Unix()})
+	sess := session{Account: k.account.id, Visitor: v.addr.ID, Until: now.Add(sessionLife).Unix()}
+	if v.guest != nil {
+		sess.As, sess.Until = v.addr.Account, v.guest.until
+	}
+	token, err := k.ch.sessions.seal(sess)
 	if err != nil {
 		return false
 	}
@@ -507,9 +527,27 @@ func (k *conn) markRead(seq int64) {
 	}
 	ctx, cancel := k.storeContext()
 	defer cancel()
+	k.present(ctx)
 	if err := k.ch.o.Reads(ctx, v.conv, seq); err != nil {
 		k.ch.log.DebugContext(ctx, "web reading not recorded", slog.Any("error", err))
 		return
 	}
 	v.readVSeq = seq
+}
+
+// present tells the house that an invited visitor reads or writes here.
+func (k *conn) present(ctx context.Context) {
+	g := k.visit.guest
+	if g == nil || k.ch.o.Invited == nil {
+		return
+	}
+	now := k.ch.now()
+	if !g.toldAt.IsZero() && now.Sub(g.toldAt) < presentEvery {
+		return
+	}
+	if err := k.ch.o.Invited(ctx, k.visit.addr); err != nil {
+		k.ch.log.DebugContext(ctx, "web presence of an invited visitor not told", slog.Any("error", err))
+		return
+	}
+	g.toldAt = now
 }

@@ -82,10 +82,16 @@ type Options struct {
 	// Position tells the place of a waiting conversation, from 1, and how long
 	// it may take; 0 where it is not known. Nil tells nothing.
 	Position func(ctx context.Context, conv chat.ConvID) (pos int, low, high time.Duration, err error)
+	// Invited is told that a visitor who continues another channel's
+	// conversation (see Invite) reads or writes, so that for a while nothing
+	// need be sent to that address: at most once a minute a socket. Best
+	// effort; nil tells nobody.
+	Invited func(ctx context.Context, to chat.Address) error
 	// Key, at least 16 bytes, seals the resume tokens. All replicas share it.
 	Key    []byte
 	Limits Limits
-	// ClientIP returns the address of the caller; default the peer's.
+	// ClientIP returns the address of the caller; default the peer's, which the
+	// server in front has set to who the trusted proxies say it is.
 	ClientIP func(*http.Request) string
 	Clock    func() time.Time
 	Logger   *slog.Logger

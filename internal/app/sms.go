@@ -2,16 +2,18 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"wensheng/channels/sms"
+	webchat "wensheng/channels/web"
 	"wensheng/internal/chat"
 	"wensheng/internal/config"
 )
 
 func (a *App) smsOptions(sink chat.Sink) sms.Options {
 	o := sms.Options{
-		Sink: sink, Suppression: a.vault, Link: a.smsLink, PublicURL: a.cfg.PublicURL,
+		Sink: sink, Suppression: a.vault, Link: a.smsLink, Linked: a.vault.linked, PublicURL: a.cfg.PublicURL,
 		Clock: a.clock, Logger: a.log,
 	}
 	for _, acc := range a.cfg.Accounts {
@@ -32,7 +34,11 @@ func (a *App) smsOptions(sink chat.Sink) sms.Options {
 		if s.Provider == "generic" {
 			out.Mapping = mapping(s.Mapping)
 		}
-		if s.CanSend() {
+		switch {
+		case !s.CanSend():
+		case byTemplate(s) && a.linkAccount() == "":
+			a.log.Warn("an SMS account cannot reply: its template carries a link into web chat, and there is no web account", "account", acc.ID)
+		default:
 			out.Sending = sending(s)
 		}
 		o.Accounts = append(o.Accounts, out)
@@ -73,11 +79,48 @@ func mapping(m config.SMSMapping) *sms.Mapping {
 // where free text is not allowed, or "" when the contact was sent one a short
 // while ago: that one still leads to everything said since.
 func (a *App) smsLink(ctx context.Context, _ chat.ConvID, to chat.Address) (string, error) {
-	code, fresh, err := a.vault.link(ctx, to)
-	if err != nil || !fresh {
+	code, err := a.vault.link(ctx, to)
+	if err != nil || code == "" {
 		return "", err
 	}
 	return strings.TrimSuffix(a.publicURL(), "/") + "/l/" + code, nil
+}
+
+// linkAccount is the web account that one-time links lead into: the first one,
+// or "" when there is none.
+func (a *App) linkAccount() chat.AccountID {
+	for _, acc := range a.cfg.Accounts {
+		if acc.Kind == config.KindWeb {
+			return chat.AccountID(acc.ID)
+		}
+	}
+	return ""
+}
+
+// byTemplate reports whether the account's replies are templates with a link.
+func byTemplate(s config.SMSAccount) bool { return s.CanSend() && s.Provider != "twilio" }
+
+// sendsLinks reports whether any account's are.
+func (a *App) sendsLinks() bool {
+	return slices.ContainsFunc(a.cfg.Accounts, func(acc config.Account) bool {
+		return acc.Kind == config.KindSMS && byTemplate(acc.SMS)
+	})
+}
+
+// links implements web.Links.
+type links struct {
+	*vault
+	chat    *webchat.Channel
+	account chat.AccountID
+}
+
+// Use implements web.Links.
+func (l links) Use(ctx context.Context, code string) (session string, err error) {
+	to, err := l.follow(ctx, code)
+	if err != nil {
+		return "", err
+	}
+	return l.chat.Invite(l.account, to)
 }
 
 func (a *App) publicURL() string {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,8 +118,8 @@ func (a *App) newWebChat(sink chat.Sink) (*webchat.Channel, error) {
 		Typing: func(ctx context.Context, conv chat.ConvID) error {
 			return a.store.Typing(ctx, conv, chat.RoleContact)
 		},
-		Position: a.position,
-		Key:      a.sealer.Derive("web session"),
+		Position: a.position, Invited: a.vault.linked,
+		Key: a.sealer.Derive("web session"),
 		Limits: webchat.Limits{
 			VisitorBurst: a.cfg.Limits.VisitorBurst, VisitorPerS: a.cfg.Limits.VisitorPerS,
 			SocketsPerIP: a.cfg.Limits.SocketsPerIP, Sockets: a.cfg.Limits.Sockets,
@@ -133,6 +134,10 @@ func (a *App) newWebChat(sink chat.Sink) (*webchat.Channel, error) {
 		if acc.Web.OwnOrigins {
 			// With port 0 only now is it known which port it is.
 			origins = append(origins, ownOrigins(a.Addr())...)
+		}
+		if a.sendsLinks() && chat.AccountID(acc.ID) == a.linkAccount() {
+			// The page behind a one-time link is the gateway's own.
+			origins = append(slices.Clip(origins), a.publicURL())
 		}
 		o.Accounts = append(o.Accounts, webchat.Account{
 			ID: chat.AccountID(acc.ID), AllowedOrigins: origins, IdentityKey: acc.Web.IdentityKey.Reveal(),
@@ -218,16 +223,15 @@ func (a *App) webOptions() web.Options {
 			a.wechat.Kind(): a.wechat.Handler(), a.sms.Kind(): a.sms.Handler(), a.webchat.Kind(): a.webchat.Handler(),
 		},
 		Ready: a.ready, Metrics: a.meter.Handler(a.cfg.Metrics.Token.Reveal()), Observe: a.meter.Request,
+		Company: a.cfg.Company.Name, Hotline: a.cfg.Company.Hotline,
 		PublicURL: a.cfg.PublicURL, LoginsPerIPMin: a.cfg.Limits.LoginsPerIPMin,
 		Console: web.Front{FS: console.FS(), Built: console.Built()},
 		Widget:  web.Front{FS: widget.FS(), Built: widget.Built()},
 		Version: telemetry.Build().Version, Clock: a.clock, Logger: a.log,
 	}
-	for _, acc := range a.cfg.Accounts {
-		if acc.Kind == config.KindWeb {
-			o.DemoAccount = acc.ID
-			break
-		}
+	if id := a.linkAccount(); id != "" {
+		o.DemoAccount = string(id)
+		o.Links = links{vault: a.vault, chat: a.webchat, account: id}
 	}
 	for _, p := range a.cfg.TrustedProxies {
 		o.TrustedProxies = append(o.TrustedProxies, &net.IPNet{

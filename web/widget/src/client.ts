@@ -61,6 +61,7 @@ interface Saved {
   identified: boolean;
   read: number;
   rated: string; // the conversation that was rated
+  given: string; // the session the page brought, if it did
 }
 
 export interface Store {
@@ -90,6 +91,8 @@ export interface ClientOptions {
   account: string;
   locale: string;
   identity?: string;
+  /** A resume token of the page's own, for the conversation it was made for. */
+  session?: string;
   /** Outlives the page: the resume token. Holds no message. */
   store: Store;
   /** Lives as long as the tab: what was written and not yet acked. */
@@ -172,6 +175,13 @@ export class Client {
     if (this.saved.identified && !o.identity) {
       // Whoever was logged in here has logged out: his chat is not for the next one.
       this.saved = blank();
+      o.outbox.removeItem(this.outKey());
+      this.save();
+    }
+    if (o.session && this.saved.given !== o.session) {
+      // Another invitation than the one this tab had before, if any: nothing of
+      // that may get into this conversation.
+      this.saved = { ...blank(), session: o.session, given: o.session };
       o.outbox.removeItem(this.outKey());
       this.save();
     }
@@ -607,7 +617,7 @@ export class Client {
   // What outlives the page.
 
   private key(): string {
-    return "wensheng:" + this.o.account;
+    return "wensheng:" + this.o.account + (this.o.session ? ":given" : "");
   }
 
   private outKey(): string {
@@ -623,6 +633,7 @@ export class Client {
         identified: Boolean(v.identified),
         read: Number(v.read) || 0,
         rated: String(v.rated ?? ""),
+        given: String(v.given ?? ""),
       };
     } catch {
       return blank();
@@ -689,5 +700,5 @@ export class Client {
 }
 
 function blank(): Saved {
-  return { session: "", epoch: "", identified: false, read: 0, rated: "" };
+  return { session: "", epoch: "", identified: false, read: 0, rated: "", given: "" };
 }

@@ -9,6 +9,8 @@
 // data-title     the name in the header
 // data-theme     light or dark; the visitor's own setting when left out
 // data-open      present: the chat is open at once
+// data-full      present: the chat is the whole page
+// data-session   a session to go on with; the gateway's own pages bring one
 //
 // Needs no more of the page's Content-Security-Policy than script-src and
 // connect-src for the gateway: styles are constructed, nothing is inline.
@@ -39,12 +41,15 @@ class Chat extends HTMLElement {
     }
     const account = this.getAttribute("account") || "web";
     const [lang] = textFor(this.locale());
+    // What was begun elsewhere is not mixed with this browser's own chat.
+    const given = this.getAttribute("session") || undefined;
     const client = new Client({
       url: socketURL(this.getAttribute("src") || script?.src || location.href, account),
       account,
       locale: lang,
       identity: this.getAttribute("identity") || undefined,
-      store: storage("localStorage"),
+      session: given,
+      store: storage(given ? "sessionStorage" : "localStorage"),
       outbox: storage("sessionStorage"),
       connect: (url, protocol) => new WebSocket(url, protocol) as unknown as Socket,
       onChange: (s) => {
@@ -54,7 +59,7 @@ class Chat extends HTMLElement {
     });
     this.client = client;
     this.snap = client.snapshot();
-    if (this.hasAttribute("open") || session("open:" + account) === "1") this.isOpen = true;
+    if (this.full || this.hasAttribute("open") || session("open:" + account) === "1") this.isOpen = true;
     // Who never opened the chat costs no connection.
     if (this.isOpen || client.known) client.start();
     this.draw();
@@ -82,7 +87,12 @@ class Chat extends HTMLElement {
     this.setOpen(false);
   }
 
+  private get full(): boolean {
+    return this.hasAttribute("data-full");
+  }
+
   private setOpen(open: boolean): void {
+    if (this.full && !open) return;
     this.isOpen = open;
     session("open:" + (this.getAttribute("account") || "web"), open ? "1" : "");
     if (open) this.client?.start();
@@ -105,6 +115,7 @@ class Chat extends HTMLElement {
         lang,
         title: this.getAttribute("chat-title") || text.title,
         open: this.isOpen,
+        full: this.full,
         setOpen: (open: boolean) => this.setOpen(open),
       }),
       this.box,
@@ -163,6 +174,13 @@ function mount(): void {
   if (d.title) el.setAttribute("chat-title", d.title);
   if (d.theme) el.setAttribute("data-theme", d.theme);
   if (d.open !== undefined) el.setAttribute("open", "");
+  if (d.full !== undefined) el.setAttribute("data-full", "");
+  if (d.session) {
+    el.setAttribute("session", d.session);
+    // The page was the answer to a form: to load it again must not ask whether
+    // to send that again.
+    history.replaceState(history.state, "", location.href);
+  }
   if (script?.src) el.setAttribute("src", script.src);
   document.body.append(el);
 }

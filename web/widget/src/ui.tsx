@@ -12,6 +12,8 @@ export interface UIProps {
   lang: string;
   title: string;
   open: boolean;
+  /** The chat is the whole page: there is nothing to close it to. */
+  full: boolean;
   setOpen: (open: boolean) => void;
 }
 
@@ -70,7 +72,7 @@ function Panel(p: UIProps) {
         if (e.key === "Escape" && !e.isComposing) {
           e.stopPropagation();
           if (sure) setSure(false);
-          else p.setOpen(false);
+          else if (!p.full) p.setOpen(false);
         }
       }}
     >
@@ -87,9 +89,11 @@ function Panel(p: UIProps) {
             <Icon d="M15 17l5-5-5-5M20 12H9M12 20H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1h7" />
           </button>
         )}
-        <button type="button" class="icon" title={text.close} aria-label={text.close} onClick={() => p.setOpen(false)}>
-          <Icon d="M6 9l6 6 6-6" />
-        </button>
+        {!p.full && (
+          <button type="button" class="icon" title={text.close} aria-label={text.close} onClick={() => p.setOpen(false)}>
+            <Icon d="M6 9l6 6 6-6" />
+          </button>
+        )}
       </header>
       {sure && (
         <div class="bar sure" role="alertdialog" aria-label={text.endSure}>
@@ -269,9 +273,9 @@ function Log(p: UIProps & { setDraft: (s: string) => void }) {
             </div>
           </div>
         )}
-        {snap.state === "closed" && snap.items.length > 0 && <p class="note">{text.closed}</p>}
+        {snap.state === "closed" && (last?.role === "contact" || last?.role === "agent") && <p class="note">{text.closed}</p>}
         {rating && <Rate client={client} text={text} />}
-        {snap.state === "closed" && snap.rated && <p class="note">{text.rated}</p>}
+        {snap.state === "closed" && snap.rated && last?.role !== "bot" && <p class="note">{text.rated}</p>}
       </div>
       <div class="jump">
         {below && (

@@ -402,3 +402,37 @@ describe("state", () => {
     expect(socket().all("typing").length).toBe(1);
   });
 });
+
+describe("a session the page brings", () => {
+  test("goes on there, and leaves this browser's own chat alone", () => {
+    enter(make());
+    const own = store.getItem("wensheng:web");
+    const c = make({ session: "INVITED" });
+    expect(c.known).toBe(true);
+    c.start();
+    socket().accept();
+    expect(socket().last("hello")).toMatchObject({ session: "INVITED", epoch: "", seq: 0 });
+    welcome({ session: "NEXT", conv: "D", epoch: "F" });
+    expect(store.getItem("wensheng:web")).toBe(own);
+
+    // Loaded again: the same page, so the newest token of it.
+    const again = make({ session: "INVITED" });
+    again.start();
+    socket().accept();
+    expect(socket().last("hello")).toMatchObject({ session: "NEXT", epoch: "F" });
+  });
+
+  test("another invitation in the same tab gets nothing of the first", () => {
+    const c = make({ session: "ONE" });
+    c.start(); // no welcome: what is written stays in the outbox
+    c.say("不要给别人看");
+    c.stop();
+    const other = make({ session: "TWO" });
+    other.start();
+    socket().accept();
+    expect(socket().last("hello")).toMatchObject({ session: "TWO" });
+    welcome({ session: "S2" });
+    expect(socket().all("msg")).toEqual([]);
+    expect(other.snapshot().items).toEqual([]);
+  });
+});
