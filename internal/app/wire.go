@@ -4,9 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"wensheng/channels"
@@ -124,7 +122,7 @@ func (a *App) newWebChat(sink chat.Sink) (*webchat.Channel, error) {
 			VisitorBurst: a.cfg.Limits.VisitorBurst, VisitorPerS: a.cfg.Limits.VisitorPerS,
 			SocketsPerIP: a.cfg.Limits.SocketsPerIP, Sockets: a.cfg.Limits.Sockets,
 		},
-		ClientIP: a.clientIP, Clock: a.clock, Logger: a.log, Metrics: socketMeter{a.meter},
+		Clock: a.clock, Logger: a.log, Metrics: socketMeter{a.meter},
 	}
 	for _, acc := range a.cfg.Accounts {
 		if acc.Kind != config.KindWeb {
@@ -177,42 +175,6 @@ func (a *App) position(ctx context.Context, conv chat.ConvID) (pos int, low, hig
 
 func (a *App) newSMS(sink chat.Sink) (*sms.Channel, error) {
 	return sms.New(a.smsOptions(sink))
-}
-
-// clientIP is the peer, or what trusted proxies say.
-func (a *App) clientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	if !a.trusted(host) {
-		return host
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop := strings.TrimSpace(hops[i])
-		if _, err := netip.ParseAddr(hop); err != nil {
-			break
-		}
-		host = hop
-		if !a.trusted(hop) {
-			break
-		}
-	}
-	return host
-}
-
-func (a *App) trusted(ip string) bool {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return false
-	}
-	for _, p := range a.cfg.TrustedProxies {
-		if p.Contains(addr.Unmap()) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *App) webOptions() web.Options {
