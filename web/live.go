@@ -57,7 +57,6 @@ type hub struct {
 
 	mu      sync.Mutex
 	conns   map[*liveConn]struct{}
-	used    map[string]time.Time // tickets redeemed here, until they expire
 	closed  bool
 	running sync.WaitGroup
 }
@@ -65,7 +64,7 @@ type hub struct {
 func newHub(s *Server) *hub {
 	return &hub{
 		s: s, now: time.Now, //nolint:forbidigo // see now
-		conns: map[*liveConn]struct{}{}, used: map[string]time.Time{},
+		conns: map[*liveConn]struct{}{},
 	}
 }
 
@@ -111,9 +110,6 @@ func (s *Server) redeem(ctx context.Context, ticket string) (chat.User, chat.Log
 		return chat.User{}, chat.Login{}, none
 	}
 	hash := s.auth.mac("ticket", ticket)
-	if !s.hub.first(hash, s.clock()) {
-		return chat.User{}, chat.Login{}, none
-	}
 	t, err := s.auth.login(ctx, hash)
 	if errors.Is(err, chat.ErrNotFound) {
 		return chat.User{}, chat.Login{}, none
@@ -122,7 +118,7 @@ func (s *Server) redeem(ctx context.Context, ticket string) (chat.User, chat.Log
 		return chat.User{}, chat.Login{}, err
 	}
 	if err := s.o.Users.DeleteLogin(ctx, hash); errors.Is(err, chat.ErrNotFound) {
-		return chat.User{}, chat.Login{}, none // another gateway was faster
+		return chat.User{}, chat.Login{}, none // another socket was faster, here or at another gateway
 	} else if err != nil {
 		return chat.User{}, chat.Login{}, fmt.Errorf("use the ticket up: %w", err)
 	}
@@ -138,24 +134,6 @@ func (s *Server) redeem(ctx context.Context, ticket string) (chat.User, chat.Log
 		return chat.User{}, chat.Login{}, none
 	}
 	return u, l, nil
-}
-
-// first reports whether this process sees the ticket for the first time.
-func (h *hub) first(hash string, now time.Time) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for k, until := range h.used {
-		if now.After(until) {
-			delete(h.used, k)
-		}
-	}
-	if _, seen := h.used[hash]; seen {
-		return false
-	}
-	if len(h.used) < maxTracked {
-		h.used[hash] = now.Add(2 * ticketTTL)
-	}
-	return true
 }
 
 func (s *Server) getLive(c echo.Context) error {

@@ -75,7 +75,8 @@ type Users interface {
 	SaveLogin(ctx context.Context, l chat.Login) error
 	// LoginByHash returns chat.ErrNotFound when there is none.
 	LoginByHash(ctx context.Context, hash string) (chat.Login, error)
-	// DeleteLogin may return chat.ErrNotFound when nothing was there to delete.
+	// DeleteLogin returns chat.ErrNotFound when nothing was there to delete: of
+	// several callers at once exactly one deletes.
 	DeleteLogin(ctx context.Context, hash string) error
 
 	AddAudit(ctx context.Context, a chat.Audit) error

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,6 +231,31 @@ func testLogins(t *testing.T, b base) {
 		t.Fatal(err)
 	}
 	gone("h3", "deleted")
+	if err := a.DeleteLogin(ctx, "h3"); !errors.Is(err, chat.ErrNotFound) {
+		t.Errorf("deleted again: %v, want ErrNotFound", err)
+	}
+	// A ticket that two replicas redeem at once belongs to one of them.
+	replicas := []*archive.Archive{a, b.open(t)}
+	for i := range 20 {
+		hash := "once" + strconv.Itoa(i)
+		save(hash)
+		var mine atomic.Int32
+		var wg sync.WaitGroup
+		for n := range 6 {
+			wg.Go(func() {
+				switch err := replicas[n%2].DeleteLogin(ctx, hash); {
+				case err == nil:
+					mine.Add(1)
+				case !errors.Is(err, chat.ErrNotFound):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := mine.Load(); n != 1 {
+			t.Fatalf("%d callers deleted one login", n)
+		}
+	}
 	save("h4")
 	user.Capacity = 3
 	if err := a.UpdateUser(ctx, user); err != nil {

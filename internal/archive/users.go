@@ -162,10 +162,10 @@ func (a *Archive) LoginByHash(ctx context.Context, tokenHash string) (chat.Login
 	return chat.Login{TokenHash: r.TokenHash, UserID: r.UserID, CSRF: r.CSRF, CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt)}, nil
 }
 
-// DeleteLogin ends a login; one that does not exist is no error.
+// DeleteLogin ends a login, or returns chat.ErrNotFound when there is none: of
+// several callers at once exactly one ends it.
 func (a *Archive) DeleteLogin(ctx context.Context, tokenHash string) error {
-	_, err := a.write.NewDelete().Model((*loginRow)(nil)).Where("token_hash = ?", tokenHash).Exec(ctx)
-	return wrap("delete login", err)
+	return wrap("delete login", affected(a.write.NewDelete().Model((*loginRow)(nil)).Where("token_hash = ?", tokenHash).Exec(ctx)))
 }
 
 // DeleteExpired removes expired logins and returns how many.
