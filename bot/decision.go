@@ -131,6 +131,7 @@ type Evidence struct {
 // Scored is one Topic with the parts of its score.
 type Scored struct {
 	Topic  string  `json:"topic"`
+	Title  string  `json:"title,omitempty"`
 	P      float64 `json:"p"`
 	Model  float64 `json:"model"`
 	Cosine float64 `json:"cosine"`

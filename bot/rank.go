@@ -225,10 +225,15 @@ func (t *turn) explain(r nlp.Ranking) {
 		if i == 0 {
 			ev.Features, ev.Nearest = c.Features, c.Nearest
 		}
+		tp, ok := t.e.base.Topic(c.Label)
 		if i < explained {
-			ev.Top = append(ev.Top, Scored{Topic: c.Label, P: c.P, Model: c.Model, Cosine: c.Cosine})
+			top := Scored{Topic: c.Label, P: c.P, Model: c.Model, Cosine: c.Cosine}
+			if ok {
+				top.Title = tp.Title
+			}
+			ev.Top = append(ev.Top, top)
 		}
-		if tp, ok := t.e.base.Topic(c.Label); ok && len(t.d.Candidates) < explained {
+		if ok && len(t.d.Candidates) < explained {
 			t.d.Candidates = append(t.d.Candidates, Candidate{Topic: tp.ID, Title: tp.Title, Confidence: c.P})
 		}
 	}
