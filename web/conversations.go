@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -132,6 +133,8 @@ type mediaView struct {
 	Type string `json:"type"`
 	Size int64  `json:"size"`
 	Kept bool   `json:"kept"`
+	// Ref names the file under /conversations/{id}/media/.
+	Ref string `json:"ref,omitempty"`
 }
 
 func (s *Server) viewMessage(m chat.Message) messageView {
@@ -150,7 +153,7 @@ func (s *Server) viewMessage(m chat.Message) messageView {
 	case chat.RoleBot, chat.RoleSystem:
 	}
 	if m.Media != nil {
-		v.Media = &mediaView{Type: m.Media.Type, Size: m.Media.Size, Kept: m.Media.Ref != ""}
+		v.Media = &mediaView{Type: m.Media.Type, Size: m.Media.Size, Kept: m.Media.Ref != "", Ref: m.Media.Ref}
 	}
 	return v
 }
@@ -260,17 +263,29 @@ func (s *Server) getConversation(c echo.Context) error {
 		head.Lease = v.Conversation.Lease
 	}
 	msgs := make([]messageView, 0, len(v.Messages))
+	labels := map[string]string{}
 	for _, m := range v.Messages {
+		for _, o := range m.Options {
+			labels[o.ID] = o.Label
+		}
+		if m.Kind == chat.KindPick && m.Text == "" {
+			// Web visitors send the id only; agents read what was on the button.
+			m.Text = cmp.Or(labels[m.Pick], m.Pick)
+		}
 		msgs = append(msgs, s.viewMessage(m))
 	}
 	if !holds(u, v) {
 		// Reading what is not one's own is worth a line in the log.
 		s.audit(c, u, "view", string(v.Conversation.ID), "")
 	}
-	return reply(c, http.StatusOK, map[string]any{
+	out := map[string]any{
 		"conversation": head, "contact": s.viewContact(v.Conversation),
 		"handoff": s.viewHandoff(v.Package), "messages": msgs,
-	})
+	}
+	if w := s.replyWindow(c.Request().Context(), v.Conversation); w != nil {
+		out["reply_window"] = w
+	}
+	return reply(c, http.StatusOK, out)
 }
 
 func (s *Server) listConversations(c echo.Context) error {

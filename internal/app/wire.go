@@ -117,7 +117,7 @@ func (a *App) newWebChat(sink chat.Sink) (*webchat.Channel, error) {
 			return a.store.Typing(ctx, conv, chat.RoleContact)
 		},
 		Position: a.position, Invited: a.vault.linked,
-		Key: a.sealer.Derive("web session"),
+		Key:      a.sealer.Derive("web session"),
 		Limits: webchat.Limits{
 			VisitorBurst: a.cfg.Limits.VisitorBurst, VisitorPerS: a.cfg.Limits.VisitorPerS,
 			SocketsPerIP: a.cfg.Limits.SocketsPerIP, Sockets: a.cfg.Limits.Sockets,
@@ -170,6 +170,14 @@ func (a *App) position(ctx context.Context, conv chat.ConvID) (pos int, low, hig
 	if err != nil || pos < 1 {
 		return 0, 0, 0, err
 	}
+	// Nobody knows how long a wait is while nobody is there.
+	cv, err := a.store.Load(ctx, conv)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if staff, err := a.desk.Staffed(ctx, cv.Group); err != nil || staff == 0 {
+		return pos, 0, 0, err
+	}
 	return pos, time.Duration(pos) * perPerson / 3, time.Duration(pos) * perPerson, nil
 }
 
@@ -180,6 +188,7 @@ func (a *App) newSMS(sink chat.Sink) (*sms.Channel, error) {
 func (a *App) webOptions() web.Options {
 	o := web.Options{
 		Desk: a.intake, Users: users{a.archive}, Wakes: a.store, Notes: a.desk, List: a.list,
+		Window: a.window, Media: a.newMedia().Get,
 		Derive: a.sealer.Derive, Mask: pii.Mask, Normalize: nlp.Normalize,
 		Channels: map[string]http.Handler{
 			a.wechat.Kind(): a.wechat.Handler(), a.sms.Kind(): a.sms.Handler(), a.webchat.Kind(): a.webchat.Handler(),
@@ -210,6 +219,15 @@ func (a *App) webOptions() web.Options {
 	return o
 }
 
+// window tells how long, and how often, a WeChat contact can still be answered.
+func (a *App) window(ctx context.Context, contact chat.Address) (left int, until time.Time, ok bool) {
+	if a.kindOf(contact.Account) != config.KindWeChat {
+		return 0, time.Time{}, false
+	}
+	left, until, err := a.wechat.Left(ctx, contact)
+	return left, until, err == nil
+}
+
 // users lends the archive to web, whose audit query is its own type.
 type users struct{ *archive.Archive }
 
@@ -219,6 +237,9 @@ func (u users) Audits(ctx context.Context, q web.AuditQuery) ([]chat.Audit, erro
 
 // list serves the supervisor's list from the live state, closed ones from the record.
 func (a *App) list(ctx context.Context, q web.ListQuery) ([]chat.Conversation, error) {
+	if q.State == chat.StateClosed {
+		return a.archive.ListConversations(ctx, archive.ConversationQuery{Limit: q.Limit})
+	}
 	ids, err := a.store.InState(ctx, 0, chat.Shards, q.State, a.clock().Add(time.Second), 8)
 	if err != nil {
 		return nil, err
