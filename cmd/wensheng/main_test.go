@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +26,11 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir, err := trained(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 // command prepares a run of wensheng in an environment without WENSHENG_ keys.
@@ -53,6 +58,28 @@ func wensheng(t *testing.T, stdin string, env []string, args ...string) result {
 		t.Fatal(err)
 	}
 	return result{cmd.ProcessState.ExitCode(), out.String(), errw.String()}
+}
+
+// trained is a data directory that holds the embedded knowledge base's model,
+// so that it is trained once.
+var trained = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "ws")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(os.Args[0], "ask", "--json", "x") //nolint:gosec,noctx // the test binary itself
+	cmd.Env = []string{actAs + "=1", "WENSHENG_DATA=" + dir}
+	return dir, cmd.Run()
+})
+
+// model returns that directory.
+func model(t *testing.T) string {
+	t.Helper()
+	dir, err := trained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func write(t *testing.T, name, content string) string {
@@ -94,7 +121,7 @@ func TestExitCodes_TellInputUsageAndEnvironmentApart(t *testing.T) {
 		{"kb eval without files", []string{"kb", "eval"}, nil, 2, []string{"--train"}},
 		{"kb eval of nothing", []string{"kb", "eval", "--train", "/nowhere.tsv", "--test", "/nowhere.tsv"}, nil, 1, []string{"/nowhere.tsv"}},
 		{"user without password", []string{"user", "add", "--login", "x", "--role", "agent"}, nil, 2, []string{"--password-stdin"}},
-		{"no such redis", []string{"serve", "--listen", "127.0.0.1:0"}, []string{"WENSHENG_REDIS_URL=redis://127.0.0.1:1"}, 3, []string{"redis"}},
+		{"no such redis", []string{"serve", "--listen", "127.0.0.1:0", "--data", model(t)}, []string{"WENSHENG_REDIS_URL=redis://127.0.0.1:1"}, 3, []string{"redis"}},
 		{"data is a file", []string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(blocked, "x")}, nil, 3, []string{"data directory"}},
 	}
 	for _, tt := range tests {
@@ -150,7 +177,8 @@ func TestAsk_OneLineInOneLineOut(t *testing.T) {
 		"action", "candidates", "confidence", "evidence", "group", "intent", "options",
 		"priority", "reply", "signals", "text", "topic",
 	}
-	r := wensheng(t, "提前还款要手续费吗\n转人工\n\n我不想活了\n", nil, "ask", "--json")
+	env := []string{"WENSHENG_DATA=" + model(t)}
+	r := wensheng(t, "提前还款要手续费吗\n转人工\n\n我不想活了\n", env, "ask", "--json")
 	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
 	if r.code != 0 || len(lines) != 4 {
 		t.Fatalf("exit %d, %d lines, want 4: %s%s", r.code, len(lines), r.stdout, r.stderr)
@@ -184,7 +212,7 @@ func TestAsk_OneLineInOneLineOut(t *testing.T) {
 	if d := got[3]; d.Action != "handoff" || d.Priority != "P0" || len(d.Signals) == 0 {
 		t.Errorf("danger: %+v", d)
 	}
-	one := wensheng(t, "", nil, "ask", "--json", "提前还款要手续费吗")
+	one := wensheng(t, "", env, "ask", "--json", "提前还款要手续费吗")
 	if one.code != 0 || strings.Count(one.stdout, "\n") != 1 {
 		t.Errorf("with TEXT: exit %d, %q", one.code, one.stdout)
 	}
@@ -300,6 +328,9 @@ func TestServe_FirstAdminIsPrintedOnceAndUsersAreAddedWhileItRuns(t *testing.T) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(data) })
+	if err := os.CopyFS(filepath.Join(data, "model"), os.DirFS(filepath.Join(model(t), "model"))); err != nil {
+		t.Fatal(err)
+	}
 	secret := write(t, "key", "aHR0cHM6Ly9leGFtcGxlLmNvbS8xMjM0NTY3ODkwMTI=\n")
 	env := []string{"WENSHENG_SECRETS_KEY_FILE=" + secret, "WENSHENG_COMPANY_NAME=测试"}
 	s := serveIn(t, data, env...)

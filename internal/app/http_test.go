@@ -108,8 +108,12 @@ func TestHTTP_PagesAndProbes(t *testing.T) {
 			t.Errorf("%s: status %d: %.200s", path, a.Status, a.Body)
 		}
 	}
-	for _, path := range []string{"/nothing", "/api/v1/nothing", "/channels/fax/a", "/channels/", "/l/unknowncode0000000000"} {
+	for _, path := range []string{"/nothing", "/api/v1/nothing", "/channels/fax/a", "/channels/"} {
 		wantProblem(t, g.fetch(t, "GET", path, "", nil), http.StatusNotFound)
+	}
+	// A person follows a link, so a person reads why it leads nowhere.
+	if a := g.fetch(t, "GET", "/l/unknowncode0000000000", "", nil); a.Status != http.StatusNotFound {
+		t.Errorf("an unknown link: status %d", a.Status)
 	}
 	wantProblem(t, g.fetch(t, "DELETE", "/api/v1/queue", "", nil), http.StatusMethodNotAllowed)
 	wantProblem(t, g.fetch(t, "GET", "/api/v1/queue", "", nil), http.StatusUnauthorized)
