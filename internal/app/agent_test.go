@@ -11,9 +11,9 @@ import (
 )
 
 // waiting opens a web conversation that waits for a person.
-func (g *gateway) waiting(t testing.TB, words ...string) *visitor {
-	t.Helper()
-	v := g.visit(t, frame{})
+func (g *gateway) waiting(tb testing.TB, words ...string) *visitor {
+	tb.Helper()
+	v := g.visit(tb, frame{})
 	for i, w := range append(words, "转人工") {
 		v.say("w"+string(rune('a'+i)), w)
 	}

@@ -20,42 +20,42 @@ import (
 const earlyFee = "提前还款要手续费吗"
 
 // story plays the main job once on all three channels and checks it.
-func (g *gateway) story(t testing.TB, a *agent, n int) {
-	t.Helper()
-	v := g.visit(t, frame{})
+func (g *gateway) story(tb testing.TB, a *agent, n int) {
+	tb.Helper()
+	v := g.visit(tb, frame{})
 	v.say("1", earlyFee)
 	if r := v.reply("bot"); !strings.Contains(r.Text, "提前") {
-		t.Errorf("web answered %q", r.Text)
+		tb.Errorf("web answered %q", r.Text)
 	}
 	c := g.wechat("safe")
 	who := fmt.Sprintf("oStory%d", n)
-	post, err := c.Post(t.Context(), c.Text(who, strconv.Itoa(1_000_000*(n+1)), earlyFee))
+	post, err := c.Post(tb.Context(), c.Text(who, strconv.Itoa(1_000_000*(n+1)), earlyFee))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if r, err := c.Reply(post); err != nil || !strings.Contains(r.Content, "提前") {
-		t.Errorf("wechat answered %d %.100q, %v", post.Status, post.Body, err)
+		tb.Errorf("wechat answered %d %.100q, %v", post.Status, post.Body, err)
 	}
-	if s := g.sms(t, fmt.Sprintf("story%d", n), fmt.Sprintf("139000%05d", n), "转人工"); s != http.StatusOK {
-		t.Errorf("sms: status %d", s)
+	if s := g.sms(tb, fmt.Sprintf("story%d", n), fmt.Sprintf("139000%05d", n), "转人工"); s != http.StatusOK {
+		tb.Errorf("sms: status %d", s)
 	}
 	v.say("2", "转人工")
 	v.wait("state waiting", func(f frame) bool { return f.T == "state" && f.State == "waiting" })
-	eventually(t, "two wait", func() bool { return len(a.queue()) == 2 })
+	eventually(tb, "two wait", func() bool { return len(a.queue()) == 2 })
 	for range 2 {
 		var l lease
 		if s := a.call("POST", "/queue/claim", map[string]string{}, &l); s != http.StatusOK {
-			t.Fatalf("claim: status %d", s)
+			tb.Fatalf("claim: status %d", s)
 		}
 		if s := a.act(l.Conv, "messages", map[string]any{"lease": l.Lease, "cid": "1", "text": "您好，请讲"}); s != http.StatusCreated {
-			t.Errorf("message: status %d", s)
+			tb.Errorf("message: status %d", s)
 		}
 		if s := a.act(l.Conv, "close", map[string]any{"lease": l.Lease}); s >= 300 {
-			t.Errorf("close: status %d", s)
+			tb.Errorf("close: status %d", s)
 		}
 	}
 	if r := v.reply("agent"); r.Text != "您好，请讲" {
-		t.Errorf("the visitor read %q", r.Text)
+		tb.Errorf("the visitor read %q", r.Text)
 	}
 	v.wait("state closed", func(f frame) bool { return f.T == "state" && f.State == "closed" })
 }
@@ -186,8 +186,8 @@ func TestRedisAway_NothingIsAcknowledgedThenAllComesBack(t *testing.T) {
 
 // checkTranscripts fails unless there are n conversations with the bot, each
 // with so many messages of the contact, none twice, in order, each answered once.
-func (g *gateway) checkTranscripts(t testing.TB, sup *agent, n, messages int) {
-	t.Helper()
+func (g *gateway) checkTranscripts(tb testing.TB, sup *agent, n, messages int) {
+	tb.Helper()
 	type view struct {
 		Messages []struct {
 			ID, Text  string
@@ -212,7 +212,7 @@ func (g *gateway) checkTranscripts(t testing.TB, sup *agent, n, messages int) {
 			answered, contact := map[string]int{}, []string{}
 			for i, m := range v.Messages {
 				if m.Pos != int64(i+1) {
-					t.Fatalf("%s: position %d at %d", it.ID, m.Pos, i+1)
+					tb.Fatalf("%s: position %d at %d", it.ID, m.Pos, i+1)
 				}
 				if m.From.Role == "contact" {
 					contact = append(contact, m.ID)
@@ -221,7 +221,7 @@ func (g *gateway) checkTranscripts(t testing.TB, sup *agent, n, messages int) {
 				}
 			}
 			if len(contact) > messages {
-				t.Fatalf("%s: %d messages of the contact, want %d", it.ID, len(contact), messages)
+				tb.Fatalf("%s: %d messages of the contact, want %d", it.ID, len(contact), messages)
 			}
 			if len(contact) < messages {
 				problem = fmt.Sprintf("%s: %d messages of the contact, want %d", it.ID, len(contact), messages)
@@ -229,7 +229,7 @@ func (g *gateway) checkTranscripts(t testing.TB, sup *agent, n, messages int) {
 			}
 			for _, id := range contact {
 				if answered[id] > 1 {
-					t.Fatalf("%s: message %s answered %d times", it.ID, id, answered[id])
+					tb.Fatalf("%s: message %s answered %d times", it.ID, id, answered[id])
 				}
 				if answered[id] == 0 {
 					problem = fmt.Sprintf("%s: message %s not answered", it.ID, id)
@@ -243,7 +243,7 @@ func (g *gateway) checkTranscripts(t testing.TB, sup *agent, n, messages int) {
 	for tick := time.NewTicker(100 * time.Millisecond); !check(); <-tick.C {
 		if time.Now().After(deadline) {
 			tick.Stop()
-			t.Fatal(problem)
+			tb.Fatal(problem)
 		}
 	}
 }

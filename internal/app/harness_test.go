@@ -89,10 +89,10 @@ func accountsYAML(wechatAPI string) string {
 }
 
 // configFile writes a config for a test gateway and returns its path.
-func configFile(t testing.TB, o gatewayOptions) string {
-	t.Helper()
+func configFile(tb testing.TB, o gatewayOptions) string {
+	tb.Helper()
 	if o.data == "" {
-		o.data = shortDir(t)
+		o.data = shortDir(tb)
 	}
 	if o.accounts == "" {
 		o.accounts = accountsYAML(o.wechatAPI)
@@ -110,21 +110,21 @@ func configFile(t testing.TB, o gatewayOptions) string {
 	}
 	yaml := fmt.Sprintf("listen: %s\ndata: %s\nsecrets: %s\ncompany: {name: 测试消费金融, hotline: 400-000-0000}\nredis: {url: %q, appendfsync: %s}\n%s%s",
 		o.listen, o.data, secrets, o.redis, fsync, o.accounts, o.yaml)
-	path := filepath.Join(t.TempDir(), "wensheng.yaml")
+	path := filepath.Join(tb.TempDir(), "wensheng.yaml")
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return path
 }
 
 // shortDir is a temporary directory whose path leaves room for a socket's name.
-func shortDir(t testing.TB) string {
-	t.Helper()
+func shortDir(tb testing.TB) string {
+	tb.Helper()
 	dir, err := os.MkdirTemp("", "ws")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 
@@ -156,38 +156,38 @@ var trained = sync.OnceValues(func() (map[string][]byte, error) {
 })
 
 // copyModel spares a gateway on that data directory the training.
-func copyModel(t testing.TB, data string) {
-	t.Helper()
+func copyModel(tb testing.TB, data string) {
+	tb.Helper()
 	files, err := trained()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.MkdirAll(filepath.Join(data, "model"), 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for name, raw := range files {
 		if err := os.WriteFile(filepath.Join(data, "model", name), raw, 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 }
 
 // start runs a gateway in this process until the test ends, or stop is called.
-func start(t testing.TB, o gatewayOptions) *gateway {
-	t.Helper()
-	cfg, err := config.Load(configFile(t, o), nil)
+func start(tb testing.TB, o gatewayOptions) *gateway {
+	tb.Helper()
+	cfg, err := config.Load(configFile(tb, o), nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	copyModel(t, cfg.Data)
+	copyModel(tb, cfg.Data)
 	log := &lockedBuffer{}
 	ao := app.Options{Config: cfg, Logger: app.NewLogger(cfg, log), Clock: o.clock}
 	if o.tune != nil {
 		o.tune(&ao)
 	}
-	a, err := app.New(t.Context(), ao)
+	a, err := app.New(tb.Context(), ao)
 	if err != nil {
-		t.Fatalf("start: %v\n%s", err, log)
+		tb.Fatalf("start: %v\n%s", err, log)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -202,23 +202,23 @@ func start(t testing.TB, o gatewayOptions) *gateway {
 		})
 		return stopErr
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := g.stop(); err != nil {
-			t.Errorf("gateway: %v", err)
+			tb.Errorf("gateway: %v", err)
 		}
-		if t.Failed() {
-			t.Logf("gateway log:\n%s", log)
+		if tb.Failed() {
+			tb.Logf("gateway log:\n%s", log)
 		}
 	})
 	return g
 }
 
 // sealer opens what test gateways have sealed.
-func sealer(t testing.TB) *pii.Sealer {
-	t.Helper()
+func sealer(tb testing.TB) *pii.Sealer {
+	tb.Helper()
 	s, err := pii.NewSealer(masterKey)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -232,11 +232,11 @@ func (g *gateway) wechat(account string) *channeltest.WeChatClient {
 }
 
 // sms pushes one message through the generic provider and returns the status.
-func (g *gateway) sms(t testing.TB, id, from, text string) int {
-	t.Helper()
+func (g *gateway) sms(tb testing.TB, id, from, text string) int {
+	tb.Helper()
 	body, err := json.Marshal(map[string]string{"id": id, "from": from, "text": text})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	res, err := httpClient.Post(g.url+"/channels/sms/sms/"+smsSecret, "application/json", bytes.NewReader(body))
 	if err != nil {
@@ -283,16 +283,16 @@ type visitor struct {
 }
 
 // visit connects a visitor; session, epoch and seq of hello resume.
-func (g *gateway) visit(t testing.TB, hello frame) *visitor {
-	t.Helper()
-	v, err := g.tryVisit(t, hello)
+func (g *gateway) visit(tb testing.TB, hello frame) *visitor {
+	tb.Helper()
+	v, err := g.tryVisit(tb, hello)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return v
 }
 
-func (g *gateway) tryVisit(t testing.TB, hello frame) (*visitor, error) {
+func (g *gateway) tryVisit(tb testing.TB, hello frame) (*visitor, error) {
 	d := websocket.Dialer{Subprotocols: []string{"wensheng.v1"}, HandshakeTimeout: 5 * time.Second}
 	ws, res, err := d.Dial("ws"+strings.TrimPrefix(g.url, "http")+"/channels/web/web/ws", http.Header{"Origin": {g.url}})
 	if res != nil && res.Body != nil {
@@ -301,7 +301,7 @@ func (g *gateway) tryVisit(t testing.TB, hello frame) (*visitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visitor{t: t, ws: ws, frames: make(chan frame, 1024)}
+	v := &visitor{t: tb, ws: ws, frames: make(chan frame, 1024)}
 	hello.T = "hello"
 	if err := ws.WriteJSON(hello); err != nil {
 		_ = ws.Close()
@@ -321,7 +321,7 @@ func (g *gateway) tryVisit(t testing.TB, hello frame) (*visitor, error) {
 			v.frames <- f
 		}
 	}()
-	t.Cleanup(func() { v.close() })
+	tb.Cleanup(func() { v.close() })
 	return v, nil
 }
 
@@ -379,28 +379,28 @@ type agent struct {
 }
 
 // addAgent adds a user through the command's own path and logs him in.
-func (g *gateway) addAgent(t testing.TB, cfgPath, login string, roles ...string) *agent {
-	t.Helper()
+func (g *gateway) addAgent(tb testing.TB, cfgPath, login string, roles ...string) *agent {
+	tb.Helper()
 	cfg, err := config.Load(cfgPath, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg.Data = g.data
 	user := app.NewUser{Login: login, Name: "小" + login, Roles: roles, Groups: []string{cfg.Groups[0].ID}, Capacity: 5, Password: "correct horse"}
-	if err := app.AddUser(t.Context(), cfg, slog.New(slog.DiscardHandler), user); err != nil {
-		t.Fatal(err)
+	if err := app.AddUser(tb.Context(), cfg, slog.New(slog.DiscardHandler), user); err != nil {
+		tb.Fatal(err)
 	}
-	return g.login(t, login, "correct horse")
+	return g.login(tb, login, "correct horse")
 }
 
-func (g *gateway) login(t testing.TB, login, password string) *agent {
-	t.Helper()
-	a := &agent{t: t, url: g.url + "/api/v1"}
+func (g *gateway) login(tb testing.TB, login, password string) *agent {
+	tb.Helper()
+	a := &agent{t: tb, url: g.url + "/api/v1"}
 	var out struct {
 		Token string `json:"token"`
 	}
 	if status := a.call("POST", "/login", map[string]string{"login": login, "password": password}, &out); status != http.StatusOK {
-		t.Fatalf("login: status %d", status)
+		tb.Fatalf("login: status %d", status)
 	}
 	a.token = out.Token
 	return a
@@ -450,8 +450,8 @@ func path(parts ...string) string {
 }
 
 // eventually polls until fn is true.
-func eventually(t testing.TB, what string, fn func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, fn func() bool) {
+	tb.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for tick := time.NewTicker(25 * time.Millisecond); ; <-tick.C {
 		if fn() {
@@ -460,7 +460,7 @@ func eventually(t testing.TB, what string, fn func() bool) {
 		}
 		if time.Now().After(deadline) {
 			tick.Stop()
-			t.Fatalf("not within 30 s: %s", what)
+			tb.Fatalf("not within 30 s: %s", what)
 		}
 	}
 }

@@ -22,11 +22,11 @@ type answer struct {
 }
 
 // fetch makes one request against the gateway.
-func (g *gateway) fetch(t testing.TB, method, path, contentType string, body []byte, headers ...string) answer {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, g.url+path, bytes.NewReader(body))
+func (g *gateway) fetch(tb testing.TB, method, path, contentType string, body []byte, headers ...string) answer {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), method, g.url+path, bytes.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -38,25 +38,25 @@ func (g *gateway) fetch(t testing.TB, method, path, contentType string, body []b
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := client.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read whole
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return answer{res.StatusCode, res.Header, string(raw)}
 }
 
 // wantProblem fails unless the answer is a problem document of that status, and
 // returns its code.
-func wantProblem(t testing.TB, a answer, status int) string {
-	t.Helper()
+func wantProblem(tb testing.TB, a answer, status int) string {
+	tb.Helper()
 	if a.Status != status {
-		t.Errorf("status %d, want %d: %.200s", a.Status, status, a.Body)
+		tb.Errorf("status %d, want %d: %.200s", a.Status, status, a.Body)
 	}
 	if ct := a.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/problem+json") {
-		t.Errorf("content type %q, want a problem document: %.200s", ct, a.Body)
+		tb.Errorf("content type %q, want a problem document: %.200s", ct, a.Body)
 		return ""
 	}
 	var p struct {
@@ -64,7 +64,7 @@ func wantProblem(t testing.TB, a answer, status int) string {
 		Status                    int
 	}
 	if err := json.Unmarshal([]byte(a.Body), &p); err != nil || p.Code == "" || p.Type == "" || p.Title == "" || p.Status != status {
-		t.Errorf("problem document %s: %v", a.Body, err)
+		tb.Errorf("problem document %s: %v", a.Body, err)
 	}
 	return p.Code
 }

@@ -144,44 +144,44 @@ func TestPII_IsReadableNowhere(t *testing.T) {
 
 // everything opens the conversations with the key, live and archived, after the
 // gateway has stopped.
-func (g *gateway) everything(t testing.TB, convs []string) string {
-	t.Helper()
-	db, err := redisx.Connect(t.Context(), redisx.Options{Dir: filepath.Join(g.data, "redis")})
+func (g *gateway) everything(tb testing.TB, convs []string) string {
+	tb.Helper()
+	db, err := redisx.Connect(tb.Context(), redisx.Options{Dir: filepath.Join(g.data, "redis")})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer db.Close(t.Context()) //nolint:errcheck // the test is over
+	defer db.Close(tb.Context()) //nolint:errcheck // the test is over
 	st, err := store.New(store.Options{
-		Redis: db.Client(), PubSub: db.PubSub(), Sealer: sealer(t),
+		Redis: db.Client(), PubSub: db.PubSub(), Sealer: sealer(tb),
 		Channel: func(chat.AccountID) string { return "" }, Pulls: func(chat.AccountID) bool { return true }, Clock: time.Now,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ar, err := archive.Open(t.Context(), archive.Options{Dir: g.data, Sealer: sealer(t), Clock: time.Now})
+	ar, err := archive.Open(tb.Context(), archive.Options{Dir: g.data, Sealer: sealer(tb), Clock: time.Now})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer ar.Close() //nolint:errcheck // the test is over
 	var b strings.Builder
 	for _, id := range convs {
-		conv, err := st.Load(t.Context(), chat.ConvID(id))
+		conv, err := st.Load(tb.Context(), chat.ConvID(id))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
-		live, err := st.Transcript(t.Context(), conv.ID, 0, 0)
+		live, err := st.Transcript(tb.Context(), conv.ID, 0, 0)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
-		kept, old, err := ar.Conversation(t.Context(), conv.ID)
+		kept, old, err := ar.Conversation(tb.Context(), conv.ID)
 		if err != nil {
-			t.Fatalf("the closed conversation is not in SQL: %v", err)
+			tb.Fatalf("the closed conversation is not in SQL: %v", err)
 		}
 		enc := json.NewEncoder(&b)
 		enc.SetEscapeHTML(false)
 		for _, v := range []any{conv, live, kept, old} {
 			if err := enc.Encode(v); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
 		b.Write(conv.Memory)

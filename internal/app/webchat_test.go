@@ -12,25 +12,25 @@ import (
 )
 
 // dial opens a raw socket, before any hello.
-func (g *gateway) dial(t testing.TB, origin string) (*websocket.Conn, *http.Response, error) {
-	t.Helper()
+func (g *gateway) dial(tb testing.TB, origin string) (*websocket.Conn, *http.Response, error) {
+	tb.Helper()
 	d := websocket.Dialer{Subprotocols: []string{"wensheng.v1"}, HandshakeTimeout: 5 * time.Second}
-	ws, res, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(g.url, "http")+"/channels/web/web/ws", http.Header{"Origin": {origin}})
+	ws, res, err := d.DialContext(tb.Context(), "ws"+strings.TrimPrefix(g.url, "http")+"/channels/web/web/ws", http.Header{"Origin": {origin}})
 	if ws != nil {
-		t.Cleanup(func() { _ = ws.Close() })
+		tb.Cleanup(func() { _ = ws.Close() })
 	}
 	return ws, res, err
 }
 
 // closeCode reads until the server closes.
-func closeCode(t testing.TB, ws *websocket.Conn) int {
-	t.Helper()
+func closeCode(tb testing.TB, ws *websocket.Conn) int {
+	tb.Helper()
 	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
 	for {
 		if _, _, err := ws.ReadMessage(); err != nil {
 			var ce *websocket.CloseError
 			if !errors.As(err, &ce) {
-				t.Fatalf("the socket ended without a close code: %v", err)
+				tb.Fatalf("the socket ended without a close code: %v", err)
 			}
 			return ce.Code
 		}
