@@ -12,6 +12,8 @@ DATA   ?= ./data
 VERSION = $(shell git describe --always --dirty 2>/dev/null)
 # A path where the compiler has the library, a bare name where it has not.
 STDCXX = $(shell $$($(GO) env CXX) -print-file-name=libstdc++.a 2>/dev/null)
+LDFLAGS = -X wensheng/internal/telemetry.version=$(VERSION) \
+	$(if $(findstring /,$(STDCXX)),-extldflags '-static-libstdc++ -static-libgcc')
 
 # Where the distribution's Node is too old, .ci/setup puts a newer one here.
 export PATH := $(TOOLS)/node/node_modules/.bin:$(PATH)
@@ -27,8 +29,7 @@ run: setup-run build
 # What comes out needs nothing of this machine but its kind: the segmenter's
 # dictionary is inside, and so is the C++ library where a static one is at hand.
 build: frontends nlp/dict/jieba.dict.utf8.gz
-	$(if $(findstring /,$(STDCXX)),CGO_LDFLAGS="-O2 -g -static-libstdc++ -static-libgcc") \
-		$(GO) build -tags embeddict -trimpath -ldflags "-X wensheng/internal/telemetry.version=$(VERSION)" -o $(BIN) ./cmd/wensheng
+	$(GO) build -tags embeddict -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/wensheng
 
 nlp/dict/jieba.dict.utf8.gz: go.mod nlp/dict/dict.go nlp/dict/gen/main.go
 	$(GO) run ./nlp/dict/gen
