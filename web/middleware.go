@@ -121,7 +121,7 @@ func named(next echo.HandlerFunc) echo.HandlerFunc {
 // is somebody's website and runs nothing but the widget.
 const (
 	cspAPI     = "default-src 'none'; frame-ancestors 'none'"
-	cspConsole = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	cspConsole = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; " +
 		"connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	cspDemo = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; " +
 		"connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"

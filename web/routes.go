@@ -89,6 +89,7 @@ func (s *Server) apiRoutes(api *echo.Group) {
 
 	in(get, "/conversations", s.listConversations, chat.RoleUserSupervisor, chat.RoleUserCompliance, chat.RoleUserAdmin)
 	in(get, "/conversations/:id", s.getConversation, readers...)
+	in(get, "/conversations/:id/media/:ref", s.getMedia, readers...)
 	in(post, "/conversations/:id/messages", s.postMessage, staff...)
 	in(post, "/conversations/:id/notes", s.postNote, staff...)
 	in(post, "/conversations/:id/release", s.act("release", s.release), staff...)

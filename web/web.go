@@ -146,6 +146,13 @@ type Options struct {
 	// List returns conversations in a state, newest change first; nil makes the
 	// supervisor's list answer 503.
 	List func(ctx context.Context, q ListQuery) ([]chat.Conversation, error)
+	// Window tells how many messages the contact can still be sent and until
+	// when, on channels that limit it; a zero until says that no window is known
+	// to be open, ok false that there is nothing to tell. Nil tells nothing.
+	Window func(ctx context.Context, contact chat.Address) (left int, until time.Time, ok bool)
+	// Media returns the bytes of a file a contact has sent, by its reference;
+	// chat.ErrNotFound when it is not kept. Nil keeps none.
+	Media func(ctx context.Context, ref string) ([]byte, error)
 	// Derive returns a 32-byte subkey for a purpose; it keys the hashes of
 	// session tokens.
 	Derive func(purpose string) []byte

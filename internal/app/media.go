@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 
 	"wensheng/channels/wechat"
+	"wensheng/internal/chat"
 	"wensheng/internal/pii"
 )
 
@@ -28,6 +30,27 @@ func (a *App) newMedia() *media {
 	}
 }
 
+// Get returns the bytes kept under ref; chat.ErrNotFound when there are none.
+func (m *media) Get(_ context.Context, ref string) ([]byte, error) {
+	if !refPattern.MatchString(ref) {
+		return nil, chat.ErrNotFound
+	}
+	sealed, err := os.ReadFile(m.path(ref))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, chat.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("media: %w", err)
+	}
+	plain, err := m.sealer.Open(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("media: %w", err)
+	}
+	return plain, nil
+}
+
+func (m *media) path(ref string) string { return filepath.Join(m.dir, ref[len(ref)-2:], ref) }
+
 var refPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{8,80}$`)
 
 // Put implements wechat.MediaStore.
@@ -45,7 +68,8 @@ func (m *media) Put(_ context.Context, f wechat.MediaFile, r io.Reader) (err err
 	if int64(len(plain)) > m.limit {
 		return fmt.Errorf("media: over the limit of %d bytes", m.limit)
 	}
-	dir := filepath.Join(m.dir, f.Ref[len(f.Ref)-2:])
+	path := m.path(f.Ref)
+	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -67,5 +91,5 @@ func (m *media) Put(_ context.Context, f wechat.MediaFile, r io.Reader) (err err
 	if err = tmp.Close(); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), filepath.Join(dir, f.Ref))
+	return os.Rename(tmp.Name(), path)
 }

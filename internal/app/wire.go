@@ -117,7 +117,7 @@ func (a *App) newWebChat(sink chat.Sink) (*webchat.Channel, error) {
 			return a.store.Typing(ctx, conv, chat.RoleContact)
 		},
 		Position: a.position, Invited: a.vault.linked,
-		Key:      a.sealer.Derive("web session"),
+		Key: a.sealer.Derive("web session"),
 		Limits: webchat.Limits{
 			VisitorBurst: a.cfg.Limits.VisitorBurst, VisitorPerS: a.cfg.Limits.VisitorPerS,
 			SocketsPerIP: a.cfg.Limits.SocketsPerIP, Sockets: a.cfg.Limits.Sockets,
