@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 // command prepares a run of wensheng in an environment without WENSHENG_ keys.
 func command(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...) //nolint:gosec // the test binary itself
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(cmd.Env, actAs+"=1", "PATH="+os.Getenv("PATH"), "HOME="+cmd.Dir)
 	cmd.Env = append(cmd.Env, env...)
@@ -67,7 +67,7 @@ var trained = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(os.Args[0], "ask", "--json", "x") //nolint:gosec,noctx // the test binary itself
+	cmd := exec.Command(os.Args[0], "ask", "--json", "x")
 	cmd.Env = []string{actAs + "=1", "WENSHENG_DATA=" + dir}
 	return dir, cmd.Run()
 })

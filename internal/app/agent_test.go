@@ -95,12 +95,12 @@ func TestAgent_HoldsWhatHeClaimsAndNothingElse(t *testing.T) {
 	if view.Handoff.Reason != "human" || view.Handoff.Summary == "" || view.Handoff.Receipt == "" {
 		t.Errorf("handoff %+v", view.Handoff)
 	}
-	if raw, _ := json.Marshal(view); bytes.Contains(raw, []byte("11010519491231002X")) { //nolint:errchkjson // plain data
+	if raw, _ := json.Marshal(view); bytes.Contains(raw, []byte("11010519491231002X")) {
 		t.Error("the agent reads the ID number without revealing it")
 	}
 
 	say := func(who *agent, cid, text, lease string) answer {
-		raw, _ := json.Marshal(map[string]string{"cid": cid, "text": text, "lease": lease}) //nolint:errchkjson // strings
+		raw, _ := json.Marshal(map[string]string{"cid": cid, "text": text, "lease": lease})
 		return g.fetch(t, "POST", "/api/v1"+path("conversations", conv, "messages"), "application/json", raw, "Authorization", "Bearer "+who.token)
 	}
 	var sent, again struct {
@@ -280,6 +280,6 @@ func TestAgent_LiveEventsByTicket(t *testing.T) {
 	a.act(l.Conv, "close", map[string]any{"lease": l.Lease})
 	await("state", v.welcome.Conv)
 	_ = ws.Close()
-	for range events { //nolint:revive // until the reader has ended
+	for range events {
 	}
 }

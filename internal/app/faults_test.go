@@ -86,7 +86,7 @@ func TestPostgreSQL_PlaysTheWholeStory(t *testing.T) {
 	}
 }
 
-func TestTrialMode_WorksAndSaysSo(t *testing.T) { //nolint:paralleltest // it changes PATH
+func TestTrialMode_WorksAndSaysSo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	o := gatewayOptions{data: shortDir(t)}
 	g := start(t, o)
@@ -102,22 +102,23 @@ func TestTrialMode_WorksAndSaysSo(t *testing.T) { //nolint:paralleltest // it ch
 
 func TestRedisAway_NothingIsAcknowledgedThenAllComesBack(t *testing.T) {
 	t.Parallel()
-	for name, trouble := range map[string]func(t *testing.T, s *redistest.Server) (mend func()){
-		"paused": func(_ *testing.T, s *redistest.Server) func() {
+	for name, trouble := range map[string]func(tb testing.TB, s *redistest.Server) (mend func()){
+		"paused": func(_ testing.TB, s *redistest.Server) func() {
 			s.Pause()
 			return s.Resume
 		},
-		"killed": func(_ *testing.T, s *redistest.Server) func() {
+		"killed": func(_ testing.TB, s *redistest.Server) func() {
 			s.Kill()
 			return s.Restart
 		},
-		"read only": func(t *testing.T, s *redistest.Server) func() {
-			if err := s.Client().Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
-				t.Fatal(err)
+		"read only": func(tb testing.TB, s *redistest.Server) func() {
+			tb.Helper()
+			if err := s.Client().Do(tb.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
+				tb.Fatal(err)
 			}
 			return func() {
-				if err := s.Client().Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
-					t.Fatal(err)
+				if err := s.Client().Do(tb.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
+					tb.Fatal(err)
 				}
 			}
 		},

@@ -327,7 +327,7 @@ func (g *gateway) tryVisit(tb testing.TB, hello frame) (*visitor, error) {
 
 func (v *visitor) close() {
 	_ = v.ws.Close()
-	for range v.frames { //nolint:revive // drains until the reader has ended
+	for range v.frames {
 	}
 }
 

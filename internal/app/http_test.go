@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +181,8 @@ func TestHTTP_WeChatRefusesWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		t.Run(tt.name, func(t *testing.T) { wantProblem(t, as(a), tt.status) }) //nolint:paralleltest // one gateway, in order
+		t.Log(tt.name)
+		wantProblem(t, as(a), tt.status)
 	}
 
 	echo, err := mp.Verify(t.Context(), "5927782489442352469")
@@ -203,7 +205,7 @@ func TestHTTP_WeChatTakesOddText(t *testing.T) {
 		"😀👨‍👩‍👧 提前还款要手续费吗", strings.Repeat("还", 682),
 	} {
 		c := g.wechat([]string{"mp", "safe"}[i%2])
-		body := c.Text(fmt.Sprintf("oOdd%d", i), c.NextID()+fmt.Sprint(i), text)
+		body := c.Text(fmt.Sprintf("oOdd%d", i), c.NextID()+strconv.Itoa(i), text)
 		a, err := c.Post(t.Context(), body)
 		if err != nil || a.Status != 200 {
 			t.Errorf("%q: status %d, %v: %.200s", text, a.Status, err, a.Body)

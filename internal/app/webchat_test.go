@@ -95,7 +95,7 @@ func TestWeb_RefusesWhatIsNotTheProtocol(t *testing.T) {
 		if err := v.ws.WriteMessage(websocket.TextMessage, []byte(`{"t":"msg","cid":"big","text":"`+strings.Repeat("x", 17<<10)+`"}`)); err != nil {
 			t.Fatal(err)
 		}
-		for range v.frames { //nolint:revive // until it closes
+		for range v.frames {
 		}
 	})
 }
