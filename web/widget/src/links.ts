@@ -1,9 +1,9 @@
-// Finds web addresses in a text. Only http and https become links; all else,
-// javascript: among it, stays text.
+// Finds web addresses and 400 hotlines in a text. Only http, https and tel become
+// links; all else, javascript: among it, stays text.
 
 export type Part = { text: string; href?: string };
 
-const address = /https?:\/\/[^\s<>"'`，。；！？、（）【】《》“”‘’]+/gi;
+const address = /https?:\/\/[^\s<>"'`，。；！？、（）【】《》“”‘’]+|\b400-?\d{3}-?\d{4}\b/gi;
 
 export function links(text: string): Part[] {
   const parts: Part[] = [];
@@ -12,7 +12,9 @@ export function links(text: string): Part[] {
     // What ends a sentence does not belong to the address.
     const shown = m[0].replace(/[.,;:!?)\]}]+$/, "");
     let href: string;
-    try {
+    if (/^4/.test(shown)) {
+      href = "tel:" + shown.replace(/-/g, "");
+    } else try {
       const u = new URL(shown);
       if ((u.protocol !== "http:" && u.protocol !== "https:") || u.username || u.password) continue;
       href = u.href;

@@ -381,7 +381,7 @@ function Linked({ text }: { text: string }) {
     <>
       {links(text).map((part, i) =>
         part.href ? (
-          <a key={i} href={part.href} target="_blank" rel="noopener noreferrer nofollow ugc">
+          <a key={i} href={part.href} target={part.href.startsWith("tel:") ? undefined : "_blank"} rel="noopener noreferrer nofollow ugc">
             {part.text}
           </a>
         ) : (

@@ -11,6 +11,8 @@ test("only web addresses become links, without the sentence's end", () => {
     { text: "https://a.example/x?y=1", href: "https://a.example/x?y=1" },
     { text: "。谢谢" },
   ]);
+  expect(links("急事请拨打400-000-0000。")[1]).toEqual({ text: "400-000-0000", href: "tel:4000000000" });
+  for (const no of ["受理编号14000000000", "400-000-00001", "合同400"]) expect(links(no)).toEqual([{ text: no }]);
   expect(links("(http://a.example/).")[1]).toEqual({ text: "http://a.example/", href: "http://a.example/" });
   for (const bad of ["javascript:alert(1)", "data:text/html,x", "https://user:pw@a.example/", "<b>x</b>", "http://"]) {
     expect(links(bad).every((p) => p.href === undefined)).toBe(true);

@@ -39,7 +39,7 @@ export const en: Text = {
   lost: "You are offline. We are reconnecting; what you write is kept and sent then.",
   stopped: "The connection has stopped.",
   reconnect: "Reconnect",
-  waiting: "Connecting you to a person",
+  waiting: "You are in line for a person",
   position: "{n} ahead of you",
   next: "You are next",
   eta: "About {from}–{to} minutes",

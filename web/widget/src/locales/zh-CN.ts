@@ -38,7 +38,7 @@ export const zhCN = {
   lost: "网络已断开，正在重连。您写的消息不会丢失，恢复后自动发送。",
   stopped: "连接已停止。",
   reconnect: "重新连接",
-  waiting: "正在为您接通人工客服",
+  waiting: "正在排队等候人工客服",
   position: "前面还有 {n} 位",
   next: "下一位就是您",
   eta: "预计等待 {from}–{to} 分钟",

@@ -39,7 +39,7 @@ export const zhTW: Text = {
   lost: "網路已中斷，正在重新連線。您寫的訊息不會遺失，恢復後自動傳送。",
   stopped: "連線已停止。",
   reconnect: "重新連線",
-  waiting: "正在為您接通真人客服",
+  waiting: "正在排隊等候真人客服",
   position: "前面還有 {n} 位",
   next: "下一位就是您",
   eta: "預計等待 {from}–{to} 分鐘",
