@@ -227,6 +227,10 @@ func (i *Intake) rated(e *bot.Engine, conv *chat.Conversation, s *step, m chat.M
 	s.Score = score
 	if score > 2 {
 		i.say(*conv, s, m, chat.Message{Text: e.Say("rated_thanks", mem.Lang, nil)})
+		if conv.State == chat.StateClosed {
+			// The record was written at the close, and the live state ends.
+			s.Effects = append(s.Effects, i.archiving(*conv))
+		}
 		return
 	}
 	if conv.State == chat.StateClosed {
@@ -254,10 +258,17 @@ func (i *Intake) ended(e *bot.Engine, conv chat.Conversation, s *step, m chat.Me
 	s.Group, s.Priority, s.Agent, s.Lease = "", "", "", ""
 }
 
+// archiving is the effect that writes the conversation to the record.
+func (i *Intake) archiving(conv chat.Conversation) chat.Effect {
+	return chat.Effect{
+		ID: "archive:" + strconv.FormatInt(conv.Seq, 10), Kind: chat.EffectArchive, Due: i.o.Clock().Add(effectLease),
+	}
+}
+
 // closing are the effects of every close.
 func (i *Intake) closing(conv chat.Conversation) []chat.Effect {
 	due := i.o.Clock().Add(effectLease)
-	effects := []chat.Effect{{ID: "archive:" + strconv.FormatInt(conv.Seq, 10), Kind: chat.EffectArchive, Due: due}}
+	effects := []chat.Effect{i.archiving(conv)}
 	if conv.State != chat.StateBot {
 		effects = append(effects, chat.Effect{
 			ID:   "dequeue:" + strconv.FormatInt(conv.Generation, 10),
