@@ -83,6 +83,8 @@ export interface Conversation {
   group: string;
   priority: string;
   agent: string;
+  last_group?: string;
+  last_agent?: string;
   seq: number;
   read_seq: number;
   opened_at: string;

@@ -96,6 +96,10 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
 
   const loadAgents = useCallback(() => void api.agents().then(setAgents, () => {}), [api]);
 
+  // What one takes oneself is no news. The event may come before the answer.
+  const claiming = useRef<Promise<unknown>>(Promise.resolve());
+  const own = useRef(new Set<string>());
+
   const taken = useCallback(
     (conv: string) => {
       if (conv === now.current.active) return; // told where it is read
@@ -112,7 +116,7 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
       dispatch({ t: "leases", leases });
       for (const l of leases) {
         if (!(l.conv in before.mine)) {
-          if (news) {
+          if (news && !own.current.delete(l.conv)) {
             beep();
             notification.info({ key: l.conv, title: t.mine.assigned, description: (l.reason && reason(l.reason)) || l.preview });
           }
@@ -152,7 +156,7 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
           break;
         case "assigned":
           if (ev.agent === me.user.id) {
-            if (!(conv in now.current.mine)) void loadLeases(true).catch(() => {});
+            void claiming.current.then(() => (conv in now.current.mine ? undefined : loadLeases(true))).catch(() => {});
           }
           void loadQueue();
           break;
@@ -246,7 +250,9 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
       loadAgents,
       claim: async (conv) => {
         try {
-          const lease = await api.claim(conv);
+          const asked = api.claim(conv);
+          claiming.current = asked.then((l) => l && own.current.add(l.conv), () => {});
+          const lease = await asked;
           if (!lease) {
             message.info(t.queue.none);
             return;
@@ -307,6 +313,7 @@ export function DeskProvider({ active, children }: { active: boolean; children: 
         }
         if (verb === "hold") reload(conv);
         else {
+          own.current.delete(conv);
           dispatch({ t: "given", conv });
           const next = now.current.order.find((c) => c !== conv);
           if (next) open(next);

@@ -11,7 +11,7 @@ const theme = {
 
 createRoot(document.getElementById("root")!).render(
   <ConfigProvider locale={zhCN} theme={theme} button={{ autoInsertSpace: false }}>
-    <AntApp message={{ maxCount: 3 }} notification={{ placement: "topRight", top: 54 }} style={{ height: "100%" }}>
+    <AntApp message={{ maxCount: 3 }} notification={{ placement: "bottomLeft" }} style={{ height: "100%" }}>
       <App />
     </AntApp>
   </ConfigProvider>,

@@ -19,6 +19,10 @@ export function say(err: unknown): string {
   return t.problem[err.code] ?? `${t.problem["internal"]!}（${err.code}）`;
 }
 
+/** person names a contact: as he is called, else by his channel and the end of his id. */
+export const person = (contact: { id: string; name?: string } | undefined, channel: string) =>
+  contact?.name || `${t.people[channel] ?? t.chat.contact}${contact ? " " + contact.id.slice(-4) : ""}`;
+
 const two = (n: number) => String(n).padStart(2, "0");
 
 /** clock is the time of day, with the date when it is not today. */

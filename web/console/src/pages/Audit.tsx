@@ -29,7 +29,7 @@ export function Audit() {
   useEffect(() => {
     if (admin) api.users().then(setUsers, () => {});
   }, [api, admin]);
-  const name = (id: string) => users.find((u) => u.id === id)?.name ?? id;
+  const name = (id: string) => users.find((u) => u.id === id)?.name ?? (id === "cli" ? t.audit.cli : id);
 
   return (
     <div className="page">
@@ -57,7 +57,7 @@ export function Audit() {
           { title: t.audit.user, width: 120, render: (_, r) => name(r.user) },
           { title: t.audit.action, width: 130, render: (_, r) => word(t.audit.actions, r.action) },
           { title: t.audit.object, render: (_, r) => <span className="mono">{name(r.object)}</span> },
-          { title: t.audit.detail, dataIndex: "detail" },
+          { title: t.audit.detail, render: (_, r) => word({ ...t.status, ...t.closer, ...t.wording }, r.detail ?? "") },
           { title: t.audit.ip, dataIndex: "ip", width: 140 },
         ]}
       />

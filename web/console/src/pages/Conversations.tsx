@@ -20,6 +20,7 @@ export function Conversations() {
   const [busy, setBusy] = useState(false);
   const [view, setView] = useState<View | null>(null);
 
+  const groupName = (id: string) => groups.find((g) => g.id === id)?.name ?? id;
   const load = useCallback(() => {
     setBusy(true);
     api
@@ -56,11 +57,11 @@ export function Conversations() {
         columns={[
           { title: t.side.priority, render: (_, r) => <Priority p={r.priority} />, width: 80 },
           { title: t.side.channel, render: (_, r) => word(t.channel, r.channel), width: 80 },
-          { title: t.side.group, render: (_, r) => groups.find((g) => g.id === r.group)?.name ?? r.group },
-          { title: t.list.agent, render: (_, r) => desk.agentName(r.agent) },
+          { title: t.side.group, render: (_, r) => groupName(r.group || r.last_group || "") },
+          { title: t.list.agent, render: (_, r) => desk.agentName(r.agent || r.last_agent || "") },
           { title: t.side.opened, render: (_, r) => clock(r.opened_at) },
           { title: t.list.changed, render: (_, r) => clock(r.changed_at) },
-          { title: t.side.score, render: (_, r) => r.score || "" },
+          { title: t.side.score, render: (_, r) => (r.score ? t.list.stars(r.score) : "") },
           {
             title: "",
             width: 80,

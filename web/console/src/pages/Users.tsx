@@ -35,7 +35,7 @@ export function Users() {
         columns={[
           { title: t.users.login, dataIndex: "login" },
           { title: t.users.name, dataIndex: "name" },
-          { title: t.users.roles, render: (_, u) => u.roles.map((r) => <Tag key={r}>{t.roles[r]}</Tag>) },
+          { title: t.users.roles, render: (_, u) => <span className="tags">{u.roles.map((r) => <Tag key={r} className="tag">{t.roles[r]}</Tag>)}</span> },
           { title: t.users.groups, render: (_, u) => u.groups.map((g) => groups.find((x) => x.id === g)?.name ?? g).join("、") },
           { title: t.users.capacity, dataIndex: "capacity", width: 90 },
           {

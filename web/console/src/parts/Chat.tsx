@@ -1,6 +1,6 @@
 import { Alert, Button, Popconfirm, Spin, Tag } from "antd";
 import { useDesk } from "../desk";
-import { t, word } from "../locale";
+import { person, t, word } from "../locale";
 import type { Dialog } from "../pages/Work";
 import { useSession } from "../session";
 import { Composer } from "./Composer";
@@ -36,7 +36,7 @@ export function Chat({ conv, note, setNote, dialog, setDialog }: Props) {
   return (
     <section className="chat">
       <div className="chat-head">
-        <b>{view.contact.name || view.contact.id}</b>
+        <b>{person(view.contact, cv.channel)}</b>
         <Tag className="tag">{word(t.channel, cv.channel)}</Tag>
         <Tag className="tag" color={cv.state === "serving" ? "green" : held ? "gold" : "default"}>
           {t.state[cv.state]}

@@ -57,6 +57,7 @@ export function Header({ page, pages, go }: { page: Page | undefined; pages: Pag
       <span className="spring" />
       {works && (
         <>
+          {desk.live !== "open" && <span className="live-text">{t.live[desk.live]}</span>}
           <Tooltip title={t.live[desk.live]}>
             <span className={"live " + desk.live} role="status" aria-label={t.live[desk.live]} />
           </Tooltip>
@@ -88,6 +89,7 @@ export function Header({ page, pages, go }: { page: Page | undefined; pages: Pag
             <InputNumber
               className="capacity"
               size="small"
+              prefix={<span className="dim">{t.capacityShort}</span>}
               min={1}
               max={100}
               value={capacity}

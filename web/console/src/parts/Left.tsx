@@ -1,7 +1,7 @@
 import { Badge, Button, Empty, Tag } from "antd";
 import { useEffect, useState } from "react";
 import { useDesk } from "../desk";
-import { reason, t, word } from "../locale";
+import { person, reason, t, word } from "../locale";
 import { useSession } from "../session";
 
 /** useNow ticks once a second, for waiting times. */
@@ -93,7 +93,7 @@ export function Left() {
               <div key={conv} role="listitem" className={"card" + (conv === state.active ? " on" : "")} onClick={() => desk.open(conv)}>
                 <div className="row">
                   <Badge count={m.unread} size="small" />
-                  <span className="what">{v?.contact.name || v?.contact.id || word(t.channel, m.lease.channel ?? "")}</span>
+                  <span className="what">{person(v?.contact, v?.conversation.channel ?? m.lease.channel ?? "")}</span>
                   <span className="dim">{word(t.channel, v?.conversation.channel ?? "")}</span>
                   {v?.conversation.state === "on_hold" && <Tag className="tag">{t.state.on_hold}</Tag>}
                   <Priority p={v?.conversation.priority || m.lease.priority || ""} />

@@ -31,7 +31,7 @@ export function Side({ view }: { view: View }) {
       <section>
         <h3>{t.side.contact}</h3>
         <Row k={t.side.channel}>
-          {word(t.channel, cv.channel)} <span className="dim">{contact.account}</span>
+          {word(t.channel, cv.channel)} {contact.account !== cv.channel && <span className="dim">{contact.account}</span>}
         </Row>
         <Row k={t.side.id}>
           <Secret key={cv.id} conv={cv.id} field="contact" masked={contact.id} />
@@ -89,7 +89,7 @@ export function Side({ view }: { view: View }) {
         </section>
       )}
       {h && h.entities.length > 0 && (
-        <section>
+        <section className="entities">
           <h3>{t.side.entities}</h3>
           {h.entities.map((e, i) => (
             <Row key={i} k={word(t.entity, e.kind)}>
