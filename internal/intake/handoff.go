@@ -69,7 +69,6 @@ func (i *Intake) enqueueing(generation int64) chat.Effect {
 // more than "connecting you", that a complaint is received, and what happens next.
 func (i *Intake) handoffWords(ctx context.Context, e *bot.Engine, g handoff.Group, pkg handoff.Package, d bot.Decision) []string {
 	var words []string
-	next, waits := i.whatNext(ctx, e, g, pkg, d.Lang)
 	complaint := d.Notice == noticeComplaint
 	if d.Reply != "" && !d.Plain && d.Reason != "complaint" {
 		words = append(words, d.Reply)
@@ -77,6 +76,7 @@ func (i *Intake) handoffWords(ctx context.Context, e *bot.Engine, g handoff.Grou
 	if complaint {
 		words = append(words, e.Say(complaintPhrase(pkg.Channel), d.Lang, map[string]string{"receipt": pkg.Receipt}))
 	}
+	next, waits := i.whatNext(ctx, e, g, pkg, d.Lang, len(words) > 0)
 	if !complaint || waits {
 		words = append(words, next)
 	}
@@ -95,8 +95,9 @@ func complaintPhrase(channel string) string {
 }
 
 // whatNext is the honest sentence: where in the queue, or when people are back.
-// waits is true when nobody is there to take it soon.
-func (i *Intake) whatNext(ctx context.Context, e *bot.Engine, g handoff.Group, pkg handoff.Package, lang string) (text string, waits bool) {
+// waits is true when nobody is there to take it soon. After words that have said
+// so already, it does not say again that a person is coming.
+func (i *Intake) whatNext(ctx context.Context, e *bot.Engine, g handoff.Group, pkg handoff.Package, lang string, said bool) (text string, waits bool) {
 	vars := map[string]string{"receipt": pkg.Receipt, "group": g.Name}
 	if g.Hours != nil && !g.Hours.Open(i.o.Clock()) {
 		next := g.Hours.Next(i.o.Clock()).In(china)
@@ -119,6 +120,12 @@ func (i *Intake) whatNext(ctx context.Context, e *bot.Engine, g handoff.Group, p
 	vars["position"] = strconv.Itoa(ahead + 1)
 	if i.o.Desk.Long(ahead + 1) {
 		return e.Say("handoff_queue_long", lang, vars), true
+	}
+	switch {
+	case pkg.Priority == handoff.P0:
+		return e.Say("handoff_urgent", lang, vars), false
+	case said:
+		return e.Say("handoff_place", lang, vars), false
 	}
 	return e.Say("handoff_queued", lang, vars), false
 }
