@@ -52,9 +52,11 @@ type Package struct {
 	Signals    []string    `json:"signals,omitempty"`
 	Summary    string      `json:"summary"`
 	// Preview is the contact's last words, masked and cut to 60 characters.
-	Preview string    `json:"preview"`
-	Receipt string    `json:"receipt"` // the number the contact was given
-	At      time.Time `json:"at"`
+	Preview string `json:"preview"`
+	Receipt string `json:"receipt"` // the number the contact was given
+	// Noted is set once the contact was told that what he adds is read.
+	Noted bool      `json:"noted,omitempty"`
+	At    time.Time `json:"at"`
 	// Avoid is the agent who must not get it: the one the contact was
 	// dissatisfied with.
 	Avoid string `json:"avoid,omitempty"`

@@ -306,9 +306,16 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 		}
 		i.say(conv, s, m, chat.Message{Text: e.Say(complaintPhrase(pkg.Channel), mem.Lang, map[string]string{"receipt": pkg.Receipt})})
 	}
+	// On WeChat a word that gets no answer looks like a broken account; in web
+	// chat the place in the queue is on the screen, and an SMS costs.
+	note := !pkg.Noted && !raised && again.Reason != "human" && again.Notice != noticeComplaint && conv.Channel == "wechat"
+	pkg.Noted = pkg.Noted || note
 	pkg.Preview = i.preview(m.Text)
 	if raw, err := json.Marshal(pkg); err == nil {
 		s.Handoff = raw
+	}
+	if note {
+		i.say(conv, s, m, chat.Message{Text: e.Say("waiting_noted", mem.Lang, nil)})
 	}
 	if raised {
 		// It passes to its own group again, with the new priority: a claim that
