@@ -51,7 +51,7 @@ func TestReplyWindow_IsOfTheAccount(t *testing.T) {
 	}{"mp": {5, 48 * time.Hour}, "small": {2, time.Hour}} {
 		began := time.Now().Truncate(time.Second)
 		c := g.wechat(account)
-		if _, err := c.Post(t.Context(), c.Text("oBorrower1", c.NextID(), "转人工")); err != nil {
+		if _, err := c.Post(t.Context(), c.Text("o"+account, c.NextID(), "转人工")); err != nil {
 			t.Fatal(err)
 		}
 		var l lease
@@ -62,15 +62,19 @@ func TestReplyWindow_IsOfTheAccount(t *testing.T) {
 			a.call("GET", path("conversations", l.Conv), nil, &v)
 			return v
 		}
-		before := look().Window
-		if until := before.Until; until.Before(began.Add(want.open)) || until.After(time.Now().Add(want.open)) {
+		if until := look().Window.Until; until.Before(began.Add(want.open)) || until.After(time.Now().Add(want.open)) {
 			t.Errorf("%s: open until %s, want %s from now", account, until, want.open)
 		}
-		if before.Left != want.messages {
-			t.Errorf("%s: %d left, want %d", account, before.Left, want.messages)
-		}
 		a.call("POST", path("conversations", l.Conv, "messages"), map[string]string{"cid": "1", "text": "您好", "lease": l.Lease}, nil)
-		eventually(t, account+": one less is left", func() bool { return look().Window.Left == before.Left-1 })
+		eventually(t, account+": what was not sent yet is left", func() bool {
+			sent := 0 // the agent's words, and the bot's where they came too late for the callback
+			for _, m := range api.Sent() {
+				if m.To == "o"+account {
+					sent++
+				}
+			}
+			return sent > 0 && look().Window.Left == max(want.messages-sent, 0)
+		})
 	}
 }
 
