@@ -52,6 +52,15 @@ describe("Api", () => {
     expect(gone).toBe(1);
   });
 
+  it("hands a file over as it is, and says honestly that there is none", async () => {
+    const picture = new Response(new Uint8Array([137, 80]), { headers: { "Content-Type": "image/png" } });
+    const { a, calls } = api(picture, answer(404, { code: "media_gone" }));
+    const file = await a.media("c1", "wx-1");
+    expect([file.type, file.size]).toEqual(["image/png", 2]);
+    expect(calls[0]!.url).toBe("/api/v1/conversations/c1/media/wx-1");
+    await expect(a.media("c1", "wx-2")).rejects.toMatchObject({ code: "media_gone", again: false });
+  });
+
   it("answers undefined when nothing is waiting", async () => {
     const { a } = api(answer(204, undefined));
     expect(await a.claim()).toBeUndefined();

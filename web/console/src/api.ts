@@ -70,7 +70,7 @@ export interface Message {
   event?: string;
   event_key?: string;
   score?: number;
-  media?: { type: string; size: number; kept: boolean };
+  media?: { type: string; size: number; kept: boolean; ref?: string };
   evidence?: Record<string, unknown>;
   masked?: boolean;
 }
@@ -109,7 +109,14 @@ export interface Handoff {
   at?: string;
 }
 
+/** ReplyWindow is what the vendor still takes; without until no window is known to be open. */
+export interface ReplyWindow {
+  left: number;
+  until?: string;
+}
+
 export interface View {
+  reply_window?: ReplyWindow;
   conversation: Conversation;
   contact: { account: string; id: string; name?: string; subject?: string; reveal: string[] };
   handoff: Handoff | null;
@@ -177,6 +184,17 @@ export class Api {
   constructor(private readonly fetcher: Fetch = (u, i) => fetch(u, i)) {}
 
   async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const res = await this.ask(method, path, body);
+    if (res.status === 204) return undefined as T;
+    try {
+      return (await res.json()) as T;
+    } catch {
+      throw new Problem(0, "network");
+    }
+  }
+
+  /** ask returns a good answer, its body unread; any other is a Problem. */
+  private async ask(method: string, path: string, body?: unknown): Promise<Response> {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
     if (method !== "GET") headers["X-CSRF-Token"] = this.csrf;
@@ -193,26 +211,22 @@ export class Api {
     } catch {
       throw new Problem(0, "network");
     }
-    if (res.status === 204) return undefined as T;
-    let json: unknown;
+    if (res.ok) return res;
+    let p: { code?: string; detail?: string; class?: string; phrase?: string };
     try {
-      json = await res.json();
+      p = (await res.json()) as typeof p;
     } catch {
-      throw new Problem(res.ok ? 0 : res.status, res.ok ? "network" : "http_" + res.status);
+      throw new Problem(res.status, "http_" + res.status);
     }
-    if (!res.ok) {
-      const p = json as { code?: string; detail?: string; class?: string; phrase?: string };
-      if (res.status === 401 && path !== "/login") this.onGone();
-      throw new Problem(
-        res.status,
-        p.code ?? "http_" + res.status,
-        p.detail,
-        Number(res.headers.get("Retry-After") ?? 0),
-        p.class,
-        p.phrase,
-      );
-    }
-    return json as T;
+    if (res.status === 401 && path !== "/login") this.onGone();
+    throw new Problem(
+      res.status,
+      p.code ?? "http_" + res.status,
+      p.detail,
+      Number(res.headers.get("Retry-After") ?? 0),
+      p.class,
+      p.phrase,
+    );
   }
 
   async login(login: string, password: string): Promise<Me> {
@@ -238,6 +252,15 @@ export class Api {
   leases = async () => (await this.call<{ items: Lease[] }>("GET", "/leases")).items;
   renew = async (leases: string[]) => (await this.call<{ held: Lease[] }>("POST", "/leases/renew", { leases })).held;
 
+  /** A file the contact sent. Its type is the server's word, which only lets harmless ones be shown. */
+  async media(conv: string, ref: string): Promise<Blob> {
+    const res = await this.ask("GET", `/conversations/${conv}/media/${ref}`);
+    try {
+      return await res.blob();
+    } catch {
+      throw new Problem(0, "network");
+    }
+  }
   view = (conv: string) => this.call<View>("GET", "/conversations/" + conv);
   list = async (state: ConvState) =>
     (await this.call<{ items: Conversation[] }>("GET", "/conversations?limit=200&state=" + state)).items;

@@ -1,4 +1,4 @@
-import { Problem } from "../api";
+import { Problem, type ReplyWindow } from "../api";
 import zh, { type Locale } from "./zh";
 
 export const t: Locale = zh;
@@ -31,4 +31,10 @@ export function clock(at: string): string {
   if (Number.isNaN(d.getTime()) || d.getFullYear() < 2000) return "";
   const time = `${two(d.getHours())}:${two(d.getMinutes())}`;
   return d.toDateString() === new Date().toDateString() ? time : `${two(d.getMonth() + 1)}-${two(d.getDate())} ${time}`;
+}
+
+/** replyWindow says how often and until when the contact can still be answered; over when not at all. */
+export function replyWindow(w: ReplyWindow, now: number): { text: string; over: boolean } {
+  const over = w.left < 1 || !w.until || new Date(w.until).getTime() <= now;
+  return { over, text: over ? t.chat.windowOver : t.chat.windowLeft(w.left, clock(w.until!)) };
 }

@@ -1,11 +1,12 @@
-import { Alert, Button, Popconfirm, Spin, Tag } from "antd";
+import { Alert, Button, Popconfirm, Spin, Tag, Tooltip } from "antd";
+import type { ReplyWindow } from "../api";
 import { useDesk } from "../desk";
-import { person, t, word } from "../locale";
+import { person, replyWindow, t, word } from "../locale";
 import type { Dialog } from "../pages/Work";
 import { useSession } from "../session";
 import { Composer } from "./Composer";
 import { CloseDialog, TransferDialog } from "./Dialogs";
-import { Priority } from "./Left";
+import { Priority, useNow } from "./Left";
 import { Timeline } from "./Timeline";
 
 interface Props {
@@ -42,6 +43,7 @@ export function Chat({ conv, note, setNote, dialog, setDialog }: Props) {
           {t.state[cv.state]}
         </Tag>
         <Priority p={cv.priority} />
+        {view.reply_window && <WindowTag w={view.reply_window} />}
         {cv.group && <span className="dim group">{groups.find((g) => g.id === cv.group)?.name ?? cv.group}</span>}
         <span className="spring" />
         {mine ? (
@@ -93,3 +95,14 @@ export function Chat({ conv, note, setNote, dialog, setDialog }: Props) {
   );
 }
 
+/** WindowTag tells whether the vendor still takes an answer. */
+function WindowTag({ w }: { w: ReplyWindow }) {
+  const { text, over } = replyWindow(w, useNow());
+  return (
+    <Tooltip title={t.chat.windowHint}>
+      <Tag className="tag window" color={over ? "red" : "blue"}>
+        {text}
+      </Tag>
+    </Tooltip>
+  );
+}

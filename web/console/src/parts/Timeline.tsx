@@ -7,6 +7,7 @@ import { useSession } from "../session";
 import type { Outgoing } from "../state";
 import { Evidence } from "./Evidence";
 import { useNow } from "./Left";
+import { Media } from "./Media";
 import { Revealed } from "./Reveal";
 
 /** The whole exchange as one line of time: words, transitions, notes. */
@@ -32,7 +33,7 @@ export function Timeline({ view }: { view: View }) {
     if (stuck.current) el.scrollTop = el.scrollHeight;
     else if (count > shown.current) setBelow(true);
     shown.current = count;
-  }, [count, out.length, typing]);
+  }, [view, count, out.length, typing]); // a view may grow without a new line: a mark, an alarm
 
   return (
     <div className="timeline-frame">
@@ -142,12 +143,8 @@ function Bubble({ m, view }: { m: Message; view: View }) {
       </div>
       <div className="bubble">
         {m.kind === "pick" && <span className="dim">{t.chat.picked} </span>}
-        {m.media && (
-          <div className="media">
-            [{word(t.chat.media, m.kind)}] {Math.ceil(m.media.size / 1024)} KB {!m.media.kept && <span className="late">{t.chat.notKept}</span>}
-          </div>
-        )}
-        {!m.media && !m.text && m.kind !== "text" && <div className="media">[{word(t.chat.media, m.kind)}]</div>}
+        {m.media && m.kind !== "location" && <Media m={m} conv={view.conversation.id} />}
+        {(!m.media || m.kind === "location") && !m.text && m.kind !== "text" && <div className="media">[{word(t.chat.media, m.kind)}]</div>}
         <span className="words">{clear || m.text}</span>
         {m.options && m.options.length > 0 && (
           <div className="options">

@@ -1,0 +1,27 @@
+import { describe, expect, it } from "vitest";
+import { replyWindow, t, word } from ".";
+
+describe("replyWindow", () => {
+  const now = new Date();
+  const later = new Date(now.getTime() + 60_000).toISOString();
+  const cases: [string, { left: number; until?: string }, boolean][] = [
+    ["messages left", { left: 3, until: later }, false],
+    ["none left", { left: 0, until: later }, true],
+    ["past", { left: 3, until: new Date(now.getTime() - 1).toISOString() }, true],
+    ["no window known", { left: 0 }, true],
+  ];
+  it.each(cases)("%s", (_, w, over) => {
+    const got = replyWindow(w, now.getTime());
+    expect(got.over).toBe(over);
+    expect(got.text).toMatch(over ? /已超出微信回复窗口/ : /^剩余可回复 3 条 · 截止 .*\d\d:\d\d$/);
+  });
+});
+
+describe("why a delivery failed", () => {
+  it.each([
+    "window_closed", "quota_used", "blocked", "rate_limited", "unauthorized", "bad_address", "too_long",
+    "vendor_error", "timeout", "not_configured", "no_account", "interrupted", "unavailable",
+  ])("%s is said in words", (code) => {
+    expect(word(t.sendNote, code)).toMatch(/[\u4e00-\u9fff]/);
+  });
+});
