@@ -10,9 +10,9 @@ import (
 	"wensheng/internal/redisx/redistest"
 )
 
-func (g *gateway) metric(t testing.TB, line string) bool {
-	t.Helper()
-	return strings.Contains(g.fetch(t, "GET", "/metrics", "", nil).Body, line+"\n")
+func (g *gateway) metric(tb testing.TB, line string) bool {
+	tb.Helper()
+	return strings.Contains(g.fetch(tb, "GET", "/metrics", "", nil).Body, line+"\n")
 }
 
 func TestMetrics_FollowRedisWhileNobodyAsks(t *testing.T) {
