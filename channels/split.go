@@ -46,7 +46,7 @@ func fit(text string, limits Limits) int {
 func sentenceEnd(text string, n int) int {
 	for i := n; i > n/2; {
 		r, w := utf8.DecodeLastRuneInString(text[:i])
-		if strings.ContainsRune("\n。！？；!?;", r) { //nolint:gosmopolitan // punctuation, not copy
+		if strings.ContainsRune("\n。！？；!?;", r) {
 			return i
 		}
 		i -= w

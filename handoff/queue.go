@@ -77,7 +77,7 @@ func (d *Desk) withdrawElsewhere(ctx context.Context, p Package) error {
 		if g.ID == p.Group || known[i].Val() == 0 || p.Generation <= 0 {
 			continue
 		}
-		if _, err := d.withdraw(ctx, g.ID, p.Conv, p.Generation-1); err != nil {
+		if err := d.withdraw(ctx, g.ID, p.Conv, p.Generation-1); err != nil {
 			return err
 		}
 	}
@@ -89,8 +89,7 @@ func (d *Desk) withdrawElsewhere(ctx context.Context, p Package) error {
 // enqueue of that generation from coming later. Nothing there is no error.
 func (d *Desk) Withdraw(ctx context.Context, group string, conv chat.ConvID, generation int64) error {
 	g, _ := d.Group(group)
-	_, err := d.withdraw(ctx, g.ID, conv, generation)
-	return err
+	return d.withdraw(ctx, g.ID, conv, generation)
 }
 
 // Dequeue takes the conversation out of the group's queue, waiting or held,
@@ -98,15 +97,14 @@ func (d *Desk) Withdraw(ctx context.Context, group string, conv chat.ConvID, gen
 // known. Nothing there is no error.
 func (d *Desk) Dequeue(ctx context.Context, group string, conv chat.ConvID) error {
 	g, _ := d.Group(group)
-	_, err := d.withdraw(ctx, g.ID, conv, -1)
-	return err
+	return d.withdraw(ctx, g.ID, conv, -1)
 }
 
-func (d *Desk) withdraw(ctx context.Context, group string, conv chat.ConvID, upto int64) (bool, error) {
-	n, err := d.runInt(ctx, d.scripts.withdraw, entryKeys(group, conv),
+func (d *Desk) withdraw(ctx context.Context, group string, conv chat.ConvID, upto int64) error {
+	_, err := d.runInt(ctx, d.scripts.withdraw, entryKeys(group, conv),
 		string(conv), upto, remember.Milliseconds(),
 		notesChannel, encode(Note{T: NoteQueue, Conv: conv, Group: group}))
-	return n == 1, err
+	return err
 }
 
 // Items returns everything that waits in the groups, whole, by priority then

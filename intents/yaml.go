@@ -194,7 +194,7 @@ func tooDeep(text []byte) int {
 	for i, line := range strings.Split(string(text), "\n") {
 		body := strings.TrimLeft(line, " ")
 		marks := 0
-		for _, f := range strings.Fields(body) {
+		for f := range strings.FieldsSeq(body) {
 			if f != "-" && f != "?" && f != ":" {
 				break
 			}

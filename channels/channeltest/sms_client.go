@@ -161,10 +161,10 @@ func TwilioSignature(token, address string, body []byte) string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for _, name := range names {
-		address += name + form.Get(name)
-	}
 	h := hmac.New(sha1.New, []byte(token))
 	h.Write([]byte(address))
+	for _, name := range names {
+		h.Write([]byte(name + form.Get(name)))
+	}
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }

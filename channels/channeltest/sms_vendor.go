@@ -44,17 +44,17 @@ type SMSSent struct {
 
 // NewSMSVendor starts a fake aliyun, tencent, huawei or twilio that ends with
 // the test.
-func NewSMSVendor(t testing.TB, provider string) *SMSVendor {
-	t.Helper()
+func NewSMSVendor(tb testing.TB, provider string) *SMSVendor {
+	tb.Helper()
 	v := &SMSVendor{provider: provider, KeyID: "AC0123456789", KeySecret: "secret0123456789", Line: NewLine()}
 	serve := map[string]http.HandlerFunc{
 		"aliyun": v.aliyun, "tencent": v.tencent, "huawei": v.huawei, "twilio": v.twilio,
 	}[provider]
 	if serve == nil {
-		t.Fatalf("no fake for provider %q", provider)
+		tb.Fatalf("no fake for provider %q", provider)
 	}
 	s := httptest.NewServer(serve)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	v.URL = s.URL
 	return v
 }
@@ -159,14 +159,8 @@ func (v *SMSVendor) aliyun(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	query := r.URL.Query()
 	scheme, auth := authFields(r.Header.Get("Authorization"))
-	canonical := r.Method + "\n" + r.URL.Path + "\n" + strings.ReplaceAll(query.Encode(), "+", "%20") + "\n"
-	for name := range strings.SplitSeq(auth["SignedHeaders"], ";") {
-		value := r.Header.Get(name)
-		if name == "host" {
-			value = r.Host
-		}
-		canonical += name + ":" + value + "\n"
-	}
+	canonical := r.Method + "\n" + r.URL.Path + "\n" + strings.ReplaceAll(query.Encode(), "+", "%20") + "\n" +
+		signedHeaders(r, auth["SignedHeaders"])
 	canonical += "\n" + auth["SignedHeaders"] + "\n" + sha(body)
 	want := hex.EncodeToString(mac([]byte(v.KeySecret), "ACS3-HMAC-SHA256\n"+sha([]byte(canonical))))
 	trouble, code := v.next()
@@ -202,14 +196,7 @@ func (v *SMSVendor) tencent(w http.ResponseWriter, r *http.Request) {
 	stamp := r.Header.Get("X-Tc-Timestamp")
 	credential, rest, _ := strings.Cut(auth["Credential"], "/")
 	date, _, _ := strings.Cut(rest, "/")
-	canonical := r.Method + "\n/\n\n"
-	for name := range strings.SplitSeq(auth["SignedHeaders"], ";") {
-		value := r.Header.Get(name)
-		if name == "host" {
-			value = r.Host
-		}
-		canonical += name + ":" + value + "\n"
-	}
+	canonical := r.Method + "\n/\n\n" + signedHeaders(r, auth["SignedHeaders"])
 	canonical += "\n" + auth["SignedHeaders"] + "\n" + sha(body)
 	key := mac(mac(mac([]byte("TC3"+v.KeySecret), date), "sms"), "tc3_request")
 	want := hex.EncodeToString(mac(key, "TC3-HMAC-SHA256\n"+stamp+"\n"+date+"/sms/tc3_request\n"+sha([]byte(canonical))))
@@ -314,4 +301,17 @@ func flat(form url.Values) map[string]string {
 		fields[name] = form.Get(name)
 	}
 	return fields
+}
+
+// signedHeaders writes the headers a signature covers, one a line.
+func signedHeaders(r *http.Request, names string) string {
+	var b strings.Builder
+	for name := range strings.SplitSeq(names, ";") {
+		value := r.Header.Get(name)
+		if name == "host" {
+			value = r.Host
+		}
+		b.WriteString(name + ":" + value + "\n")
+	}
+	return b.String()
 }

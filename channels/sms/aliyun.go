@@ -93,11 +93,11 @@ func (v aliyun) send(ctx context.Context, w wire, out outgoing) error {
 	}
 	carry, tried := w.begin(ctx)
 	config := &openapi.Config{
-		AccessKeyId: tea.String(v.s.KeyID), AccessKeySecret: tea.String(v.s.KeySecret),
-		Endpoint: tea.String(host), Protocol: tea.String(strings.ToUpper(scheme)), HttpClient: carry,
+		AccessKeyId: new(v.s.KeyID), AccessKeySecret: new(v.s.KeySecret),
+		Endpoint: new(host), Protocol: new(strings.ToUpper(scheme)), HttpClient: carry,
 	}
 	if v.s.Region != "" {
-		config.RegionId = tea.String(v.s.Region)
+		config.RegionId = new(v.s.Region)
 	}
 	client, err := dysmsapi.NewClient(config)
 	if err != nil {
@@ -112,9 +112,9 @@ func (v aliyun) send(ctx context.Context, w wire, out outgoing) error {
 		return refused(Aliyun, "", "not_configured", false)
 	}
 	res, err := client.SendSmsWithOptions(&dysmsapi.SendSmsRequest{
-		PhoneNumbers: tea.String(strings.TrimPrefix(out.phone, "+86")), SignName: tea.String(v.s.Sign),
-		TemplateCode: tea.String(v.s.Template), TemplateParam: tea.String(string(param)), OutId: tea.String(out.key),
-	}, &util.RuntimeOptions{Autoretry: tea.Bool(false)})
+		PhoneNumbers: new(strings.TrimPrefix(out.phone, "+86")), SignName: new(v.s.Sign),
+		TemplateCode: new(v.s.Template), TemplateParam: new(string(param)), OutId: new(out.key),
+	}, &util.RuntimeOptions{Autoretry: new(false)})
 	if failed := tried.failure(Aliyun); failed != nil {
 		return failed
 	}

@@ -138,7 +138,7 @@ func New(o Options) (*Channel, error) {
 		c.o.AckWithin = 600 * time.Millisecond
 	}
 	if c.o.Clock == nil {
-		c.o.Clock = time.Now
+		c.o.Clock = time.Now //nolint:forbidigo // where no clock is injected, the real one is read here
 	}
 	if c.o.Logger == nil {
 		c.o.Logger = slog.New(slog.DiscardHandler)

@@ -94,11 +94,11 @@ func (v tencent) send(ctx context.Context, w wire, out outgoing) error {
 	client.WithHttpTransport(carry)
 	req := tcsms.NewSendSmsRequest()
 	req.PhoneNumberSet = common.StringPtrs([]string{out.phone})
-	req.SmsSdkAppId = common.StringPtr(v.s.AppID)
-	req.SignName = common.StringPtr(v.s.Sign)
-	req.TemplateId = common.StringPtr(v.s.Template)
+	req.SmsSdkAppId = new(v.s.AppID)
+	req.SignName = new(v.s.Sign)
+	req.TemplateId = new(v.s.Template)
 	req.TemplateParamSet = common.StringPtrs([]string{out.link})
-	req.SessionContext = common.StringPtr(out.key)
+	req.SessionContext = new(out.key)
 	res, err := client.SendSmsWithContext(ctx, req)
 	if failed := tried.failure(Tencent); failed != nil {
 		return failed

@@ -174,7 +174,7 @@ func New(o Options) (*Channel, error) {
 		return nil, err
 	}
 	if o.Clock == nil {
-		o.Clock = time.Now
+		o.Clock = time.Now //nolint:forbidigo // where no clock is injected, the real one is read here
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -202,7 +202,7 @@ func New(o Options) (*Channel, error) {
 	}
 	o.Timing = o.Timing.withDefaults()
 	c := &Channel{
-		o: o, sessions: s, log: o.Logger, now: o.Clock, wall: time.Now,
+		o: o, sessions: s, log: o.Logger, now: o.Clock, wall: time.Now, //nolint:forbidigo // where no clock is injected, the real one is read here
 		accounts: make(map[chat.AccountID]*account, len(o.Accounts)),
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())

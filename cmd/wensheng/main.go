@@ -46,7 +46,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) int {
-	cmd := root()
+	cmd := root() //nolint:contextcheck // every command takes its context from ExecuteContext
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
 	if err == nil {

@@ -54,7 +54,7 @@ func askCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			asker, err := app.NewAsker(cfg, app.NewLogger(cfg, cmd.ErrOrStderr()))
+			asker, err := app.NewAsker(cmd.Context(), cfg, app.NewLogger(cfg, cmd.ErrOrStderr()))
 			if err != nil {
 				return inputOrEnv(err)
 			}

@@ -78,7 +78,7 @@ type App struct {
 // It serves nothing yet. On error everything that was opened is closed again.
 func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Clock == nil {
-		o.Clock = time.Now
+		o.Clock = time.Now //nolint:forbidigo // where no clock is injected, the real one is read here
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -103,7 +103,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 
 	o.Progress("knowledge base")
-	if a.knowledge, err = loadKnowledge(a.cfg, o.Logger, a.meter.Knowledge); err != nil {
+	if a.knowledge, err = loadKnowledge(ctx, a.cfg, o.Logger, a.meter.Knowledge); err != nil {
 		return nil, err
 	}
 	o.Progress("redis")
@@ -111,7 +111,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	o.Progress("channels")
-	if err := a.wire(); err != nil {
+	if err := a.wire(); err != nil { //nolint:contextcheck // it builds handlers, whose contexts come with their requests
 		return nil, err
 	}
 	return a, nil

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -15,8 +16,8 @@ import (
 type Asker struct{ engine *bot.Engine }
 
 // NewAsker loads the knowledge base a config names.
-func NewAsker(cfg *config.Config, log *slog.Logger) (*Asker, error) {
-	e, err := newEngine(cfg, log)
+func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Asker, error) {
+	e, err := newEngine(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}

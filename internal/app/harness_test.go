@@ -140,7 +140,7 @@ var trained = sync.OnceValues(func() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := app.NewAsker(cfg, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := app.NewAsker(context.Background(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
@@ -293,6 +293,7 @@ func (g *gateway) visit(tb testing.TB, hello frame) *visitor {
 }
 
 func (g *gateway) tryVisit(tb testing.TB, hello frame) (*visitor, error) {
+	tb.Helper()
 	d := websocket.Dialer{Subprotocols: []string{"wensheng.v1"}, HandshakeTimeout: 5 * time.Second}
 	ws, res, err := d.Dial("ws"+strings.TrimPrefix(g.url, "http")+"/channels/web/web/ws", http.Header{"Origin": {g.url}})
 	if res != nil && res.Body != nil {

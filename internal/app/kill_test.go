@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -13,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"log/slog"
 	"wensheng/channels/channeltest"
 	"wensheng/handoff"
 	"wensheng/internal/chat"
@@ -24,7 +24,7 @@ import (
 
 // process is a gateway in a process of its own, which can be killed.
 type process struct {
-	t      *testing.T
+	t      testing.TB
 	binary string
 	config string
 	url    string
@@ -33,22 +33,22 @@ type process struct {
 }
 
 // build makes the binary the kill tests run.
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "wensheng")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "wensheng/cmd/wensheng")
+func build(tb testing.TB) string {
+	tb.Helper()
+	binary := filepath.Join(tb.TempDir(), "wensheng")
+	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", binary, "wensheng/cmd/wensheng")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+		tb.Fatalf("build: %v\n%s", err, out)
 	}
 	return binary
 }
 
 // freePort returns an address nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func freePort(tb testing.TB) string {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer l.Close() //nolint:errcheck // nothing was sent
 	return l.Addr().String()

@@ -40,9 +40,9 @@ type knowledge struct {
 	inForce func(version string)
 }
 
-func loadKnowledge(cfg *config.Config, log *slog.Logger, inForce func(string)) (*knowledge, error) {
+func loadKnowledge(ctx context.Context, cfg *config.Config, log *slog.Logger, inForce func(string)) (*knowledge, error) {
 	k := &knowledge{cfg: cfg, log: log, inForce: inForce}
-	e, err := newEngine(cfg, log)
+	e, err := newEngine(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func knowledgeFS(dir string) fs.FS {
 	return os.DirFS(dir)
 }
 
-func newEngine(cfg *config.Config, log *slog.Logger) (*bot.Engine, error) {
+func newEngine(ctx context.Context, cfg *config.Config, log *slog.Logger) (*bot.Engine, error) {
 	base, problems := intents.Load(knowledgeFS(cfg.Knowledge.Dir))
 	if base == nil {
 		errs, _ := split(problems)
@@ -75,7 +75,7 @@ func newEngine(cfg *config.Config, log *slog.Logger) (*bot.Engine, error) {
 		return nil, err
 	}
 	defer done()
-	return bot.New(bot.Options{
+	return bot.NewContext(ctx, bot.Options{
 		Base: base, Facts: facts(cfg), Groups: groupIDs(cfg), Dict: nlp.DictFiles(files),
 		CacheDir: filepath.Join(cfg.Data, "model"), Logger: log,
 	})
@@ -162,7 +162,7 @@ func (k *knowledge) watch(ctx context.Context) error {
 }
 
 func (k *knowledge) reload(ctx context.Context) {
-	e, err := newEngine(k.cfg, k.log)
+	e, err := newEngine(ctx, k.cfg, k.log)
 	if err != nil {
 		k.log.ErrorContext(ctx, "knowledge base not reloaded, the version in force stays",
 			"version", k.engine().Version(), "err", err)

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
 	"time"
+
 	"wensheng/channels/channeltest"
 )
 

@@ -193,7 +193,7 @@ func AddUser(ctx context.Context, cfg *config.Config, log *slog.Logger, n NewUse
 			return inputError{fmt.Errorf("group %q is not in the config, which has %s", g, strings.Join(groupIDs(cfg), ", "))}
 		}
 	}
-	u, err := n.user(time.Now())
+	u, err := n.user(time.Now()) //nolint:forbidigo // where no clock is injected, the real one is read here
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func AddUser(ctx context.Context, cfg *config.Config, log *slog.Logger, n NewUse
 		return err
 	}
 	db, err := archive.Open(ctx, archive.Options{
-		URL: cfg.Database.URL.Reveal(), Dir: cfg.Data, Sealer: sealer, Clock: time.Now, Logger: log,
+		URL: cfg.Database.URL.Reveal(), Dir: cfg.Data, Sealer: sealer, Clock: time.Now, Logger: log, //nolint:forbidigo // where no clock is injected, the real one is read here
 	})
 	if err != nil {
 		return err

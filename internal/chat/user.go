@@ -1,6 +1,9 @@
 package chat
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // UserRole is what a user of the console may do.
 type UserRole string
@@ -30,14 +33,7 @@ type User struct {
 
 // Has reports whether the user has one of the roles.
 func (u User) Has(roles ...UserRole) bool {
-	for _, have := range u.Roles {
-		for _, want := range roles {
-			if have == want {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(roles, func(r UserRole) bool { return slices.Contains(u.Roles, r) })
 }
 
 // Login is a console session: the bearer token's hash and whose it is.

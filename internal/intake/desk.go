@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -38,7 +39,7 @@ func (i *Intake) groupsOf(u chat.User) []string {
 func (i *Intake) Claim(ctx context.Context, u chat.User, conv chat.ConvID, group string) (handoff.Lease, error) {
 	groups := i.groupsOf(u)
 	if group != "" {
-		if !contains(groups, group) {
+		if !slices.Contains(groups, group) {
 			return handoff.Lease{}, chat.ErrEmpty
 		}
 		groups = []string{group}

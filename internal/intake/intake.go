@@ -198,9 +198,7 @@ func (i *Intake) begin() bool {
 // whose ctx it is given, and keeps its values. It is only called while the
 // caller itself is counted.
 func (i *Intake) spawn(ctx context.Context, f func(context.Context)) {
-	i.work.Add(1)
-	go func() {
-		defer i.work.Done()
+	i.work.Go(func() {
 		defer func() {
 			if p := recover(); p != nil {
 				// The turn lease expires and the sweeper takes over, so a
@@ -209,7 +207,7 @@ func (i *Intake) spawn(ctx context.Context, f func(context.Context)) {
 			}
 		}()
 		f(context.WithoutCancel(ctx))
-	}()
+	})
 }
 
 // Drain refuses new work and waits until what was begun is done, or ctx ends.

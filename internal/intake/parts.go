@@ -60,11 +60,11 @@ func endsInPart(unread []chat.Message) bool {
 // joinParts reads pieces that follow one another as the one message they were;
 // it carries the last piece's id and Seq.
 func joinParts(unread []chat.Message) []chat.Message {
-	var out []chat.Message
-	for n, m := range unread {
-		if n > 0 && unread[n-1].Event == eventPart && m.Kind == chat.KindText && len(out) > 0 {
-			m.Text = out[len(out)-1].Text + m.Text
-			out[len(out)-1] = m
+	out := make([]chat.Message, 0, len(unread))
+	for _, m := range unread {
+		if last := len(out) - 1; last >= 0 && out[last].Event == eventPart && m.Kind == chat.KindText {
+			m.Text = out[last].Text + m.Text
+			out[last] = m
 			continue
 		}
 		out = append(out, m)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -287,7 +288,7 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 	pkg := packageOf(conv)
 	raised := false
 	for _, sig := range e.Signals(m.Text) {
-		if !contains(pkg.Signals, sig.ID) {
+		if !slices.Contains(pkg.Signals, sig.ID) {
 			pkg.Signals = append(pkg.Signals, sig.ID)
 			s.Append = append(s.Append, i.system("signal", sig.ID))
 		}
@@ -359,15 +360,6 @@ func ratingPick(in chat.Inbound) (int, bool) {
 func ratesInWords(conv chat.Conversation, m chat.Message, mem bot.Memory) bool {
 	return conv.LastAgent != "" && conv.Score == 0 && len(mem.Offered) == 0 &&
 		len(m.Text) == 1 && m.Text[0] >= '1' && m.Text[0] <= '5'
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }
 
 // preview is the contact's last words, masked and short.
