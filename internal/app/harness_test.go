@@ -120,7 +120,7 @@ func configFile(tb testing.TB, o gatewayOptions) string {
 // shortDir is a temporary directory whose path leaves room for a socket's name.
 func shortDir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "ws")
+	dir, err := os.MkdirTemp("", "ws") //nolint:usetesting // TempDir carries the name of the test: too long for a socket
 	if err != nil {
 		tb.Fatal(err)
 	}
