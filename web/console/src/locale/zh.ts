@@ -52,7 +52,7 @@ const zh = {
     not_borrower: "第三人被打扰",
     emotion: "情绪激动",
   } as Record<string, string>,
-  intent: { human: "要求人工", complaint: "投诉", greeting: "问候", thanks: "致谢", goodbye: "道别", insult: "辱骂", optout: "退订" } as Record<string, string>,
+  intent: { human: "要求人工", complaint: "投诉", greeting: "问候", thanks: "致谢", goodbye: "道别", insult: "辱骂", optout: "退订", unknown: "未能识别", unclear: "不够明确", media: "图片或语音", pick: "点选", event: "渠道事件", subscribe: "关注", none: "没有内容" } as Record<string, string>,
   entity: {
     phone: "手机号",
     landline: "座机",

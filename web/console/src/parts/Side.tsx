@@ -63,7 +63,7 @@ export function Side({ view }: { view: View }) {
                   </Tag>
                 ))}
             </Row>
-            <Row k={t.side.intent}>{h.intent && word(t.intent, h.intent)}</Row>
+            <Row k={t.side.intent}>{t.intent[h.intent] /* else it is the Topic below */}</Row>
             <Row k={t.side.topic}>{h.topic && (h.candidates.find((c) => c.topic === h.topic)?.title || h.topic)}</Row>
             <Row k={t.side.receipt}>{h.receipt && <span className="mono">{h.receipt}</span>}</Row>
             <Row k={t.side.group}>{groups.find((g) => g.id === h.group)?.name ?? h.group}</Row>
