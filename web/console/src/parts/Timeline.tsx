@@ -40,6 +40,9 @@ export function Timeline({ view }: { view: View }) {
       <div
         className="timeline"
         ref={box}
+        onLoadCapture={(ev) => {
+          if (stuck.current) ev.currentTarget.scrollTop = ev.currentTarget.scrollHeight; // a picture made it longer
+        }}
         onScroll={(ev) => {
           const el = ev.currentTarget;
           stuck.current = el.scrollHeight - el.scrollTop - el.clientHeight < 60;
