@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"wensheng/channels"
 	"wensheng/internal/chat"
 )
 
@@ -22,26 +22,18 @@ var (
 	errMalformed = errors.New("the callback cannot be read")
 )
 
-// refusal is a callback that gets an error status and a problem document.
-type refusal struct {
-	status       int
-	code, detail string
-}
-
-func (r *refusal) Error() string { return r.code }
-
 // refuse gives every error its status, in one place.
-func refuse(err error) *refusal {
-	var r *refusal
+func refuse(err error) *channels.RefusalError {
+	var r *channels.RefusalError
 	switch {
 	case errors.As(err, &r):
 		return r
 	case errors.Is(err, errForged):
-		return &refusal{http.StatusForbidden, "bad_signature", "The vendor's signature is missing or does not match."}
+		return &channels.RefusalError{Status: http.StatusForbidden, Code: "bad_signature", Detail: "The vendor's signature is missing or does not match."}
 	case errors.Is(err, errMalformed):
-		return &refusal{http.StatusBadRequest, "malformed", "The callback cannot be read as this vendor's."}
+		return &channels.RefusalError{Status: http.StatusBadRequest, Code: "malformed", Detail: "The callback cannot be read as this vendor's."}
 	}
-	return &refusal{http.StatusServiceUnavailable, "unavailable", "The message could not be stored. Send it again."}
+	return &channels.RefusalError{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: "The message could not be stored. Send it again."}
 }
 
 func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
@@ -50,24 +42,12 @@ func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	no := refuse(err)
-	if no.status == http.StatusServiceUnavailable {
+	if no.Status == http.StatusServiceUnavailable {
 		c.o.Logger.WarnContext(r.Context(), "sms callback not stored", "error", err)
 	} else {
-		c.o.Logger.DebugContext(r.Context(), "sms callback refused", "status", no.status, "code", no.code)
+		c.o.Logger.DebugContext(r.Context(), "sms callback refused", "status", no.Status, "code", no.Code)
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(no.status)
-	doc := struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-		Code   string `json:"code"`
-	}{"about:blank", http.StatusText(no.status), no.status, no.detail, no.code}
-	if err := json.NewEncoder(w).Encode(doc); err != nil {
-		c.o.Logger.DebugContext(r.Context(), "sms refusal not written", "error", err)
-	}
+	no.Write(w)
 }
 
 // route takes the callback and acknowledges it, or returns why not; then
@@ -75,18 +55,18 @@ func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
 func (c *Channel) route(w http.ResponseWriter, r *http.Request) error {
 	a := c.find(r.URL.Path)
 	if a == nil {
-		return &refusal{http.StatusNotFound, "unknown_account", "There is no such address here."}
+		return &channels.RefusalError{Status: http.StatusNotFound, Code: "unknown_account", Detail: "There is no such address here."}
 	}
 	g, _ := a.vendor.(*generic)
 	byQuery := g != nil && g.m.Format == FormatQuery
 	if r.Method != http.MethodPost && (r.Method != http.MethodGet || !byQuery) {
-		return &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "This vendor's callbacks come by POST."}
+		return &channels.RefusalError{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "This vendor's callbacks come by POST."}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooBig), len(r.URL.RawQuery) > maxBody:
-		return &refusal{http.StatusRequestEntityTooLarge, "too_large", "The callback is over 64 KB."}
+		return &channels.RefusalError{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The callback is over 64 KB."}
 	case err != nil:
 		return errMalformed
 	}

@@ -10,7 +10,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -233,7 +232,7 @@ func New(o Options) (*Channel, error) {
 		Subprotocols:     []string{Subprotocol},
 		CheckOrigin:      func(*http.Request) bool { return true }, // done before, with a better answer
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
-			problem(w, status, "bad_handshake", "The request is not a correct WebSocket handshake.")
+			refuse(w, status, "bad_handshake", "The request is not a correct WebSocket handshake.")
 		},
 	}
 	return c, nil
@@ -265,41 +264,41 @@ func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
 	id, ok := strings.CutSuffix(rest, "/ws")
 	a := c.accounts[chat.AccountID(id)]
 	if !ok || a == nil {
-		problem(w, http.StatusNotFound, "unknown_account", "There is no web account at this address.")
+		refuse(w, http.StatusNotFound, "unknown_account", "There is no web account at this address.")
 		return
 	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
-		problem(w, http.StatusMethodNotAllowed, "method_not_allowed", "Open this address with GET, as a WebSocket.")
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "Open this address with GET, as a WebSocket.")
 		return
 	}
 	if !a.allows(r) {
-		problem(w, http.StatusForbidden, "origin_refused", "This page may not open a chat; add its origin to the account's allowed_origins.")
+		refuse(w, http.StatusForbidden, "origin_refused", "This page may not open a chat; add its origin to the account's allowed_origins.")
 		return
 	}
 	if !websocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
-		problem(w, http.StatusUpgradeRequired, "upgrade_required", "This address speaks WebSocket only.")
+		refuse(w, http.StatusUpgradeRequired, "upgrade_required", "This address speaks WebSocket only.")
 		return
 	}
 	if offered := websocket.Subprotocols(r); len(offered) > 0 && !slices.Contains(offered, Subprotocol) {
-		problem(w, http.StatusBadRequest, "subprotocol_unknown", "The only subprotocol here is "+Subprotocol+".")
+		refuse(w, http.StatusBadRequest, "subprotocol_unknown", "The only subprotocol here is "+Subprotocol+".")
 		return
 	}
 	ip := clientNet(c.o.ClientIP(r))
 	switch c.hub.reserve(ip) {
 	case reserveClosed:
 		w.Header().Set("Retry-After", "2")
-		problem(w, http.StatusServiceUnavailable, "shutting_down", "This server is going down; connect again.")
+		refuse(w, http.StatusServiceUnavailable, "shutting_down", "This server is going down; connect again.")
 		return
 	case reserveFull:
 		w.Header().Set("Retry-After", "30")
-		problem(w, http.StatusTooManyRequests, "too_many_sockets", "Too many chats are open from this network address.")
+		refuse(w, http.StatusTooManyRequests, "too_many_sockets", "Too many chats are open from this network address.")
 		return
 	case reserveBusy:
 		w.Header().Set("Retry-After", "30")
-		problem(w, http.StatusServiceUnavailable, "server_full", "Too many chats are open here; try again later.")
+		refuse(w, http.StatusServiceUnavailable, "server_full", "Too many chats are open here; try again later.")
 		return
 	case reserveOK:
 	}
@@ -374,23 +373,8 @@ func propose(a chat.Address) chat.ConvID {
 	return chat.NewConvID(int(h.Sum32() % chat.Shards))
 }
 
-// problem answers with an RFC 9457 document.
-func problem(w http.ResponseWriter, status int, code, detail string) {
-	b, err := json.Marshal(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-		Code   string `json:"code"`
-	}{"about:blank", http.StatusText(status), status, detail, code})
-	if err != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // a caller that is gone needs no answer
+func refuse(w http.ResponseWriter, status int, code, detail string) {
+	(&channels.RefusalError{Status: status, Code: code, Detail: detail}).Write(w)
 }
 
 type noMetrics struct{}

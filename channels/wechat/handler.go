@@ -3,7 +3,6 @@ package wechat
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -12,37 +11,29 @@ import (
 	"strings"
 	"time"
 
+	"wensheng/channels"
 	"wensheng/internal/chat"
 )
 
 // ack tells the vendor that the message is ours now. It needs no encryption in any mode.
 const ack = "success"
 
-// refusal is a callback that gets an error status and a problem document.
-type refusal struct {
-	status int
-	code   string
-	detail string
-}
-
-func (r *refusal) Error() string { return r.code }
-
 // refuse gives every error of the codec its status, in one place.
-func refuse(err error) *refusal {
-	var r *refusal
+func refuse(err error) *channels.RefusalError {
+	var r *channels.RefusalError
 	switch {
 	case errors.As(err, &r):
 		return r
 	case errors.Is(err, errForged):
-		return &refusal{http.StatusForbidden, "bad_signature", "The signature is missing or does not match."}
+		return &channels.RefusalError{Status: http.StatusForbidden, Code: "bad_signature", Detail: "The signature is missing or does not match."}
 	case errors.Is(err, errStale):
-		return &refusal{http.StatusForbidden, "stale_timestamp", "The timestamp is more than five minutes from now."}
+		return &channels.RefusalError{Status: http.StatusForbidden, Code: "stale_timestamp", Detail: "The timestamp is more than five minutes from now."}
 	case errors.Is(err, errPlaintext):
-		return &refusal{http.StatusForbidden, "plaintext_refused", "This account is in safe mode and takes encrypted messages only."}
+		return &channels.RefusalError{Status: http.StatusForbidden, Code: "plaintext_refused", Detail: "This account is in safe mode and takes encrypted messages only."}
 	case errors.Is(err, errMalformed):
-		return &refusal{http.StatusBadRequest, "malformed", "The body cannot be read as a WeChat message."}
+		return &channels.RefusalError{Status: http.StatusBadRequest, Code: "malformed", Detail: "The body cannot be read as a WeChat message."}
 	}
-	return &refusal{http.StatusServiceUnavailable, "unavailable", "The message could not be stored. Send it again."}
+	return &channels.RefusalError{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: "The message could not be stored. Send it again."}
 }
 
 func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
@@ -51,27 +42,15 @@ func (c *Channel) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	no := refuse(err)
-	if no.status == http.StatusServiceUnavailable {
+	if no.Status == http.StatusServiceUnavailable {
 		c.o.Logger.WarnContext(r.Context(), "wechat callback not stored", "error", err)
 	} else {
-		c.o.Logger.DebugContext(r.Context(), "wechat callback refused", "status", no.status, "code", no.code)
+		c.o.Logger.DebugContext(r.Context(), "wechat callback refused", "status", no.Status, "code", no.Code)
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if no.status == http.StatusMethodNotAllowed {
+	if no.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", "GET, POST")
 	}
-	w.WriteHeader(no.status)
-	doc := struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-		Code   string `json:"code"`
-	}{"about:blank", http.StatusText(no.status), no.status, no.detail, no.code}
-	if err := json.NewEncoder(w).Encode(doc); err != nil {
-		c.o.Logger.DebugContext(r.Context(), "wechat refusal not written", "error", err)
-	}
+	no.Write(w)
 }
 
 // route answers the request or returns why not; then nothing was written.
@@ -80,7 +59,7 @@ func (c *Channel) route(w http.ResponseWriter, r *http.Request) error {
 	id, ok := strings.CutPrefix(r.URL.Path, "/channels/"+Kind+"/")
 	acct := c.accounts[chat.AccountID(strings.TrimSuffix(id, "/"))]
 	if !ok || acct == nil {
-		return &refusal{http.StatusNotFound, "unknown_account", "There is no such WeChat account here."}
+		return &channels.RefusalError{Status: http.StatusNotFound, Code: "unknown_account", Detail: "There is no such WeChat account here."}
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -93,14 +72,14 @@ func (c *Channel) route(w http.ResponseWriter, r *http.Request) error {
 		}
 		echo := q.Get("echostr")
 		if echo == "" {
-			return &refusal{http.StatusBadRequest, "malformed", "echostr is missing."}
+			return &channels.RefusalError{Status: http.StatusBadRequest, Code: "malformed", Detail: "echostr is missing."}
 		}
 		say(w, echo)
 		return nil
 	case http.MethodPost:
 		return c.receive(w, r, acct, q, arrived)
 	}
-	return &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "Only GET and POST."}
+	return &channels.RefusalError{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "Only GET and POST."}
 }
 
 // verify checks the signature over the query and its freshness. With needed
@@ -139,7 +118,7 @@ func (c *Channel) read(w http.ResponseWriter, r *http.Request, a *account, q url
 	if err != nil {
 		var big *http.MaxBytesError
 		if errors.As(err, &big) {
-			return callback{}, &refusal{http.StatusRequestEntityTooLarge, "too_large", "The body is larger than 64 KB."}
+			return callback{}, &channels.RefusalError{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The body is larger than 64 KB."}
 		}
 		return callback{}, errMalformed
 	}
