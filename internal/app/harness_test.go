@@ -308,10 +308,12 @@ func (g *gateway) tryVisit(tb testing.TB, hello frame) (*visitor, error) {
 		_ = ws.Close()
 		return nil, err
 	}
+	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if err := ws.ReadJSON(&v.welcome); err != nil || v.welcome.T != "welcome" {
 		_ = ws.Close()
 		return nil, fmt.Errorf("no welcome but %+v, %w", v.welcome, err)
 	}
+	_ = ws.SetReadDeadline(time.Time{})
 	go func() {
 		defer close(v.frames)
 		for {

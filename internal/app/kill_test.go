@@ -221,9 +221,11 @@ func (l *traffic) web(ctx context.Context, c *client) {
 					pause(50)
 					continue
 				}
-				hello.Session = v.welcome.Session
+				if hello.Session, hello.Epoch = v.welcome.Session, v.welcome.Epoch; hello.Seq > v.welcome.Seq {
+					l.t.Errorf("%s: welcomed with seq %d after having seen %d", c.name, v.welcome.Seq, hello.Seq)
+				}
 			}
-			acked = v.tell(cid, text)
+			acked = v.tell(cid, text, &hello.Seq)
 			if !acked {
 				v.close()
 				v = nil
@@ -234,16 +236,20 @@ func (l *traffic) web(ctx context.Context, c *client) {
 	}
 }
 
-// tell sends a message and reports whether its ack came.
-func (v *visitor) tell(cid, text string) bool {
+// tell sends a message and reports whether its ack came; seen is the last
+// message the visitor has, to go on from when he comes back.
+func (v *visitor) tell(cid, text string, seen *int64) bool {
 	if v.ws.WriteJSON(frame{T: "msg", CID: cid, Text: text}) != nil {
 		return false
 	}
-	deadline := time.NewTimer(3 * time.Second)
+	deadline := time.NewTimer(5 * time.Second)
 	defer deadline.Stop()
 	for {
 		select {
 		case f, ok := <-v.frames:
+			if f.T == "msg" || f.T == "ack" {
+				*seen = max(*seen, f.Seq)
+			}
 			switch {
 			case !ok || f.T == "error" && f.CID == cid:
 				return false
