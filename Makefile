@@ -50,7 +50,8 @@ check: setup-run $(TOOLS)/golangci-lint $(TOOLS)/govulncheck frontends
 # Turns a second and latency, beside the ceiling of the same two scripts called
 # bare, in one run. See docs/performance.md.
 bench: setup-run frontends
-	$(GO) test -run '^$$' -bench . -benchtime 3s ./internal/app/...
+	$(GO) test -run '^$$' -bench Turns -benchtime 12000x ./internal/app
+	$(GO) test -run '^$$' -bench 'Start|IdleVisitors' -benchtime 3x ./internal/app
 
 fuzz:
 	.ci/fuzz 10s

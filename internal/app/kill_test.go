@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -28,6 +29,7 @@ type process struct {
 	binary string
 	config string
 	url    string
+	env    []string // added to the environment
 	cmd    *exec.Cmd
 	log    lockedBuffer
 }
@@ -57,6 +59,7 @@ func freePort(tb testing.TB) string {
 func (p *process) start() {
 	p.t.Helper()
 	p.cmd = exec.CommandContext(context.Background(), p.binary, "serve", "--config", p.config)
+	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
