@@ -44,7 +44,6 @@ func (i *Intake) handOff(ctx context.Context, e *bot.Engine, conv chat.Conversat
 	if err != nil {
 		i.o.Logger.ErrorContext(ctx, "handoff package not made", "err", err)
 	}
-	s.handoff = true
 	s.Event, s.Group, s.Priority = chat.EventHandoff, g.ID, string(pkg.Priority)
 	s.Agent, s.Lease = "", ""
 	s.Generation, s.Handoff = generation, raw

@@ -73,9 +73,7 @@ func (i *Intake) commit(ctx context.Context, t *chat.Turn, s *step) ([]chat.Mess
 // A step is what one turn decided: the commit and what hangs on it.
 type step struct {
 	chat.Commit
-	replies  []*reply
-	handoff  bool
-	decision string
+	replies []*reply
 }
 
 // release hands the stored words to the callbacks that wait for them.
@@ -156,7 +154,6 @@ func (i *Intake) converse(ctx context.Context, e *bot.Engine, conv chat.Conversa
 		Text: m.Text, Kind: m.Kind, Pick: m.Pick, Event: m.Event, EventKey: m.EventKey, Channel: conv.Channel,
 	})
 	i.o.Meter.Decision(string(d.Action))
-	s.decision = string(d.Action)
 	evidence, err := json.Marshal(d.Evidence)
 	if err != nil {
 		i.o.Logger.WarnContext(ctx, "evidence not kept", "err", err)
