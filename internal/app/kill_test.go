@@ -45,15 +45,21 @@ func build(tb testing.TB) string {
 	return binary
 }
 
-// freePort returns an address nobody listens on.
+// freePort returns an address nobody listens on. Its port is below the range
+// that systems give to outgoing connections: else one of those could take it
+// while the gateway is down.
 func freePort(tb testing.TB) string {
 	tb.Helper()
-	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	for range 100 {
+		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		defer l.Close() //nolint:errcheck // nothing was sent
+		return l.Addr().String()
 	}
-	defer l.Close() //nolint:errcheck // nothing was sent
-	return l.Addr().String()
+	tb.Fatal("no free port was found")
+	return ""
 }
 
 func (p *process) start() {

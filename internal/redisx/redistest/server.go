@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -290,15 +291,20 @@ func must(tb testing.TB, err error) {
 	}
 }
 
-// freePort asks the system for a port nobody listens on now.
+// freePort finds a port nobody listens on, below the range that systems give to
+// outgoing connections: else one of those could take it before the server does,
+// or while the server is down.
 func freePort(tb testing.TB) int {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(tb, err)
-	defer func() { _ = l.Close() }()
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		tb.Fatalf("unexpected address %v", l.Addr())
+	for range 100 {
+		port := 30_000 + rand.IntN(2_700)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		must(tb, l.Close())
+		return port
 	}
-	return addr.Port
+	tb.Fatal("no free port was found")
+	return 0
 }
