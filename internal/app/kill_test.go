@@ -10,8 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +67,6 @@ func (p *process) start() {
 	p.cmd = exec.CommandContext(context.Background(), p.binary, "serve", "--config", p.config)
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -102,8 +101,13 @@ func TestKill_NothingAcknowledgedIsLostOrDoubled(t *testing.T) {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			log := p.log.String()
-			t.Logf("end of the gateway's log:\n%s", log[max(0, len(log)-8000):])
+			var log []string
+			for line := range strings.Lines(p.log.String()) {
+				if !strings.Contains(line, `"msg":"http"`) || !strings.Contains(line, `"status":200`) {
+					log = append(log, line)
+				}
+			}
+			t.Logf("end of the gateway's log:\n%s", strings.Join(log[max(0, len(log)-60):], ""))
 		}
 	})
 
@@ -156,6 +160,8 @@ type client struct {
 	mu    sync.Mutex
 	sent  int
 	acked []string
+	// last is what the last delivery that was not acknowledged got.
+	last string
 }
 
 func (c *client) next() string {
@@ -169,6 +175,12 @@ func (c *client) next() string {
 func (c *client) ack(id string) {
 	c.mu.Lock()
 	c.acked = append(c.acked, id)
+	c.mu.Unlock()
+}
+
+func (c *client) refused(why string) {
+	c.mu.Lock()
+	c.last = why
 	c.mu.Unlock()
 }
 
@@ -202,12 +214,22 @@ func (l *traffic) progressed(what string) {
 	for i, c := range l.clients {
 		before[i] = c.count()
 	}
+	var stuck string
+	defer func() {
+		if stuck != "" {
+			l.t.Log(stuck)
+		}
+	}()
 	eventually(l.t, "every client goes on after "+what, func() bool {
 		for i, c := range l.clients {
 			if c.count() <= before[i] {
+				c.mu.Lock()
+				stuck = fmt.Sprintf("%s waits; last it got: %s", c.name, c.last)
+				c.mu.Unlock()
 				return false
 			}
 		}
+		stuck = ""
 		return true
 	})
 }
@@ -282,6 +304,7 @@ func (l *traffic) wechat(ctx context.Context, c *client) {
 			if err == nil && a.Status == http.StatusOK {
 				break
 			}
+			c.refused(fmt.Sprintf("%s: status %d, %v", id, a.Status, err))
 			pause(50)
 		}
 		c.ack(id)
