@@ -270,6 +270,15 @@ func (h *hub) wake(w chat.Wake) {
 func (c *liveConn) changes(w chat.Wake) []event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if w.Conv == "" { // some may have been lost
+		var evs []event
+		for _, of := range []map[chat.ConvID]bool{c.held, c.watch} {
+			for id := range of {
+				evs = append(evs, event{T: "msg", Conv: id})
+			}
+		}
+		return evs
+	}
 	if !c.held[w.Conv] && !c.watch[w.Conv] {
 		return nil
 	}

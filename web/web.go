@@ -217,6 +217,8 @@ type Server struct {
 	throttle *throttle
 	wording  *wording
 	hub      *hub
+	// deafen ends the subscriptions to wake-ups and notes.
+	deafen func()
 
 	draining chan struct{}
 	drainOne sync.Once
@@ -266,6 +268,9 @@ func New(o Options) (*Server, error) {
 	if err := s.routes(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	// From here on, not from Run on: a console may be faster than Run.
+	stopWakes, stopNotes := o.Wakes.Subscribe(s.hub.wake), o.Notes.Subscribe(s.hub.note)
+	s.deafen = func() { stopWakes(); stopNotes() }
 	return s, nil
 }
 
@@ -289,11 +294,8 @@ func (s *Server) HTTPServer() *http.Server {
 
 // Run passes wake-ups and notes on to the consoles' sockets until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	stopWakes := s.o.Wakes.Subscribe(s.hub.wake)
-	defer stopWakes()
-	stopNotes := s.o.Notes.Subscribe(s.hub.note)
-	defer stopNotes()
 	<-ctx.Done()
+	s.deafen()
 	return nil
 }
 

@@ -158,10 +158,17 @@ func (h *hub) unlinkLocked(k *conn) {
 	k.linked, k.sibling = "", nil
 }
 
-// wake passes a wake-up to the sockets on its conversation. It does not block.
+// wake passes a wake-up to the sockets on its conversation, and lets every
+// socket look when some may have been lost. It does not block.
 func (h *hub) wake(w chat.Wake) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	if w.Conv == "" {
+		for k := range h.conns {
+			k.kick(doPoll)
+		}
+		return
+	}
 	for k := h.byConv[w.Conv]; k != nil; k = k.sibling {
 		k.woken(w)
 	}
@@ -241,7 +248,6 @@ func (c *Channel) Drain(ctx context.Context) error {
 // ends. Then it cuts what Drain has not closed and waits for every goroutine
 // of the channel. It is called once.
 func (c *Channel) Run(ctx context.Context) error {
-	unsubscribe := c.o.Wakes.Subscribe(c.hub.wake)
 	every := min(time.Second, c.o.Timing.Ping/4, c.o.Timing.Poll/4, c.o.Timing.Slow/4)
 	ticker := time.NewTicker(max(every, time.Millisecond))
 	defer ticker.Stop()
@@ -249,7 +255,7 @@ func (c *Channel) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			unsubscribe()
+			c.deafen()
 			c.hub.closeAll(CloseShutdown)
 			c.cancel()
 			c.hub.cut()

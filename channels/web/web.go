@@ -153,6 +153,8 @@ type Channel struct {
 	// base is the life of the sockets: they outlive their HTTP requests.
 	base   context.Context //nolint:containedctx // see above
 	cancel context.CancelFunc
+	// deafen ends the subscription to the wake-ups.
+	deafen func()
 }
 
 var (
@@ -235,6 +237,8 @@ func New(o Options) (*Channel, error) {
 			refuse(w, status, "bad_handshake", "The request is not a correct WebSocket handshake.")
 		},
 	}
+	// From here on, not from Run on: a visitor may be faster than Run.
+	c.deafen = o.Wakes.Subscribe(c.hub.wake)
 	return c, nil
 }
 

@@ -515,6 +515,51 @@ func TestWake_LostCostsAPollNotAMessage(t *testing.T) {
 	p.want("state")
 }
 
+// What was woken before the subscription stood, or while Redis was away, is
+// looked for at once, by visitors and not only when the next poll is due.
+func TestWake_WithoutConversationMakesEverybodyLook(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(o *web.Options) { o.Timing.Poll = time.Hour })
+	p, w := s.enter(t, nil)
+	p.say("1", "x")
+	p.want("ack")
+	hear := func(deaf bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.deaf = deaf
+	}
+	hear(true)
+	s.say(w.Conv, chat.StateServing, bot("here"))
+	hear(false)
+	s.wake(chat.Wake{})
+	if m := p.want("msg"); m.Seq != 2 {
+		t.Fatalf("got %+v", m)
+	}
+	p.want("state")
+}
+
+func TestNew_HearsBeforeRun(t *testing.T) {
+	t.Parallel()
+	h := newHouse()
+	ch, err := web.New(web.Options{
+		Accounts: []web.Account{{ID: "web"}}, Sink: h, Reader: h, Wakes: h, Key: []byte("0123456789abcdef0123456789abcdef"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(h.subs) != 1 {
+		t.Errorf("%d subscriptions after New, want 1: a visitor's first answer may come before Run", len(h.subs))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := ch.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.subs) != 0 {
+		t.Errorf("%d subscriptions after Run, want none", len(h.subs))
+	}
+}
+
 func TestConversation_NextOneIsFollowedByEveryTab(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -274,7 +274,8 @@ type Fence struct {
 }
 
 // Wake says that a conversation changed: the transcript is the truth, a wake-up
-// that is lost costs a poll.
+// that is lost costs a poll. A Wake without Conv says that some may have been
+// lost, at start or with a connection: whoever follows a conversation reads it.
 type Wake struct {
 	Conv  ConvID
 	Seq   int64

@@ -43,7 +43,7 @@ type Reply interface {
 // Wakes tells about changed conversations; see Wake.
 type Wakes interface {
 	// Subscribe calls fn for every wake-up until cancel is called. fn must not
-	// block. A lost connection is healed by the subscriber's own polling.
+	// block. Whenever the connection begins to hear, fn gets a Wake without Conv.
 	Subscribe(fn func(Wake)) (cancel func())
 }
 

@@ -794,13 +794,18 @@ func TestStore_OnEveryRedis(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			got := make(chan chat.Wake, 4096)
 			a := e.accept(t, text(person(t, "web"), "p1", "one"))
+			hears := make(chan struct{}, 16)
 			unsubscribe := e.Subscribe(func(w chat.Wake) {
-				if w.Conv == a.Conv {
+				switch w.Conv {
+				case a.Conv:
 					got <- w
+				case "":
+					hears <- struct{}{}
 				}
 			})
 			done := make(chan error, 1)
 			go func() { done <- e.Run(ctx) }()
+			<-hears // what was lost before must be looked for
 			tick := time.NewTicker(10 * time.Millisecond)
 			defer tick.Stop()
 			for typing := false; !typing; { // until the subscription stands

@@ -32,7 +32,7 @@ func (s *Store) Subscribe(fn func(chat.Wake)) (cancel func()) {
 func (s *Store) Run(ctx context.Context) error {
 	sub := s.pubsub.Subscribe(ctx, wakeChannel)
 	defer func() { _ = sub.Close() }()
-	messages := sub.Channel(redis.WithChannelSize(wakeBuffer))
+	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(wakeBuffer))
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,8 +41,13 @@ func (s *Store) Run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			if w, ok := parseWake(m.Payload); ok {
-				s.tell(w)
+			switch m := m.(type) {
+			case *redis.Subscription: // the first, or again after a lost connection
+				s.tell(chat.Wake{})
+			case *redis.Message:
+				if w, ok := parseWake(m.Payload); ok {
+					s.tell(w)
+				}
 			}
 		}
 	}
