@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"time"
 
 	"wensheng/nlp"
 )
@@ -56,11 +57,42 @@ type Topic struct {
 	// one the config lacks.
 	Group    string
 	Priority string
-	// Source is the law and article, or the rule, that the answer rests on.
-	Source string
+	// Form is the id of the form that collects what a person will need; or "".
+	Form string
+	// Sources are the laws with their articles, or the rules, that the answer
+	// rests on.
+	Sources []string
+	// From and Until are the first and the last day the answer is in force, as
+	// 2006-01-02; "" is without a bound.
+	From, Until string
+	// Owner is the department that answers for the text, Review its standing.
+	Owner  string
+	Review Review
 	// File and Line say where the Topic is written.
 	File string
 	Line int
+}
+
+// The states of a Topic's review. Both are answered: a knowledge base is
+// reviewed as a whole before it is published; the state is the editors' own.
+const (
+	ReviewDraft    = "draft"
+	ReviewReviewed = "reviewed"
+)
+
+// Review says who has read an answer, and when.
+type Review struct {
+	// State is one of the Review constants.
+	State string
+	By    string
+	// On is the day, as 2006-01-02.
+	On string
+}
+
+// InForce reports whether the Topic's answer holds on a day.
+func (t *Topic) InForce(day time.Time) bool {
+	d := day.Format(time.DateOnly)
+	return (t.From == "" || t.From <= d) && (t.Until == "" || d <= t.Until)
 }
 
 // Signal is a rule that raises priority (RULES §8.3).
@@ -104,6 +136,7 @@ type Base struct {
 	signals  []Signal
 	builtins []Builtin
 	words    []nlp.Word
+	synonyms [][]string
 	phrases  map[string]phrase
 	facts    map[string]texts
 	uses     map[string][]position // fact → where a placeholder asks for it
@@ -130,6 +163,27 @@ func (b *Base) Topic(id string) (*Topic, bool) {
 	return &b.Topics[i], true
 }
 
+// On returns the knowledge base as it holds on a day: without the Topics whose
+// dates exclude it. It is b itself when there are none.
+func (b *Base) On(day time.Time) *Base {
+	gone := false
+	for i := range b.Topics {
+		gone = gone || !b.Topics[i].InForce(day)
+	}
+	if !gone {
+		return b
+	}
+	out := *b
+	out.Topics, out.index = nil, make(map[string]int, len(b.Topics))
+	for i := range b.Topics {
+		if t := &b.Topics[i]; t.InForce(day) {
+			out.index[t.ID] = len(out.Topics)
+			out.Topics = append(out.Topics, *t)
+		}
+	}
+	return &out
+}
+
 // Examples are all phrasings with their Topic's id as label, titles included.
 func (b *Base) Examples() []nlp.Example {
 	var out []nlp.Example
@@ -147,6 +201,9 @@ func (b *Base) Examples() []nlp.Example {
 
 // Words is the dictionary for the segmenter.
 func (b *Base) Words() []nlp.Word { return slices.Clone(b.words) }
+
+// Synonyms are groups of words that mean the same, the canonical one first.
+func (b *Base) Synonyms() [][]string { return slices.Clone(b.synonyms) }
 
 // Signals are the rules that raise priority, in file order.
 func (b *Base) Signals() []Signal { return slices.Clone(b.signals) }

@@ -9,9 +9,10 @@
 //	builtins.yaml   human request, complaint, greeting, thanks, opt-out …
 //	phrases.yaml    every sentence the product says that is not an answer
 //	words.txt       words the segmenter must keep whole: "word frequency tag"
+//	synonyms.txt    groups of words that mean the same, one group a line
 //
 // A directory of one's own needs only topics/. A missing signals.yaml,
-// builtins.yaml or words.txt, and every phrase that is not given, come from the
+// builtins.yaml, words.txt or synonyms.txt, and every phrase that is not given, come from the
 // embedded base, so nobody loses the safety rules by forgetting a file.
 //
 // Loading is strict: unknown keys, duplicates, dead links and unknown

@@ -32,8 +32,8 @@ func TestEmbedded_LoadsWithoutProblems(t *testing.T) {
 		t.Errorf("%d topics, want at least 90", n)
 	}
 	for _, topic := range b.Topics {
-		if n := len(topic.Phrasings); n < 8 {
-			t.Errorf("%s:%d: topic %s has %d phrasings, want at least 8", topic.File, topic.Line, topic.ID, n)
+		if n := len(topic.Phrasings); n < 10 {
+			t.Errorf("%s:%d: topic %s has %d phrasings, want at least 10", topic.File, topic.Line, topic.ID, n)
 		}
 		if topic.Kind != intents.KindAnswer && topic.Group == "" {
 			t.Errorf("%s:%d: topic %s goes to a person but names no group", topic.File, topic.Line, topic.ID)
@@ -91,7 +91,7 @@ func TestEmbedded_AnswersQuoteNoInventedNumber(t *testing.T) {
 				if !slices.Contains(allowedNumbers, n) {
 					t.Errorf("topic %s: the answer says %q, which nobody has reviewed", topic.ID, n)
 				}
-				if topic.Source == "" {
+				if len(topic.Sources) == 0 {
 					t.Errorf("topic %s: the answer says %q without a source", topic.ID, n)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,7 +24,9 @@ const (
 	phrasesFile  = "phrases.yaml"
 	wordsFile    = "words.txt"
 
-	minPhrasings = 8
+	synonymsFile = "synonyms.txt"
+
+	minPhrasings = 10
 	maxPhrasings = 500
 	maxTopics    = 10000
 	maxPhrasing  = 200  // runes
@@ -79,6 +82,7 @@ func load(fsys fs.FS) (*Base, []Problem) {
 	l.loadSignals()
 	l.loadBuiltins()
 	l.loadWords()
+	l.loadSynonyms()
 	l.loadTopics()
 	problems := l.sorted()
 	if l.failed() {
@@ -214,7 +218,7 @@ func (l *loader) loadTopics() {
 }
 
 func (l *loader) topicFile(root doc) {
-	top := root.fields("category", "topics")
+	top := root.fields("category", "owner", "review", "topics")
 	if top == nil {
 		return
 	}
@@ -227,17 +231,50 @@ func (l *loader) topicFile(root doc) {
 		l.errorf(root.at, "topics is missing")
 		return
 	}
+	def := defaults{category: category, owner: top["owner"].text("owner")}
+	if r, ok := top["review"]; ok {
+		def.review = l.review(r)
+	}
 	for _, d := range list.items("topics") {
 		if len(l.base.Topics) >= maxTopics {
 			l.errorf(d.at, "there are more than %d topics", maxTopics)
 			return
 		}
-		l.topic(d, category)
+		l.topic(d, def)
 	}
 }
 
-func (l *loader) topic(d doc, category string) {
-	f := d.fields("id", "title", "kind", "phrasings", "answer", "answers", "follow_ups", "group", "priority", "source")
+// defaults are what a file says for all its Topics.
+type defaults struct {
+	category, owner string
+	review          Review
+}
+
+func (l *loader) review(d doc) Review {
+	f := d.fields("state", "by", "on")
+	return Review{
+		State: l.oneOf(f["state"], "state", "", ReviewDraft, ReviewReviewed),
+		By:    f["by"].text("by"),
+		On:    l.day(f["on"], "on"),
+	}
+}
+
+// day reads a date, kept as it is written: years that sort as text.
+func (l *loader) day(d doc, what string) string {
+	s := d.text(what)
+	if s == "" {
+		return ""
+	}
+	if _, err := time.Parse(time.DateOnly, s); err != nil {
+		l.errorf(d.at, "%s: %q is not a day like 2026-11-20", what, s)
+		return ""
+	}
+	return s
+}
+
+func (l *loader) topic(d doc, def defaults) {
+	f := d.fields("id", "title", "kind", "form", "phrasings", "answer", "answers", "follow_ups", "group", "priority",
+		"sources", "effective", "owner", "review")
 	if f == nil {
 		return
 	}
@@ -246,7 +283,10 @@ func (l *loader) topic(d doc, category string) {
 		l.errorf(d.at, "topic: id is missing")
 		return
 	}
-	t := Topic{ID: l.id(id, "topic"), Title: f["title"].text("title"), Category: category, File: d.at.file, Line: d.at.line}
+	t := Topic{
+		ID: l.id(id, "topic"), Title: f["title"].text("title"), Category: def.category,
+		Owner: def.owner, Review: def.review, File: d.at.file, Line: d.at.line,
+	}
 	if t.ID == "" {
 		return
 	}
@@ -260,7 +300,25 @@ func (l *loader) topic(d doc, category string) {
 	}
 	t.Kind = l.oneOf(f["kind"], "kind", KindAnswer, KindAnswer, KindHandoff, KindComplaint, KindUrgent)
 	t.Priority = l.oneOf(f["priority"], "priority", "", "P0", "P1", "P2")
-	t.Source = f["source"].text("source")
+	if o := f["owner"].text("owner"); o != "" {
+		t.Owner = o
+	}
+	if r, ok := f["review"]; ok {
+		t.Review = l.review(r)
+	}
+	if x, ok := f["form"]; ok {
+		t.Form = l.id(x, "form")
+	}
+	for _, x := range f["sources"].lines("sources") {
+		t.Sources = append(t.Sources, x.text)
+	}
+	if x, ok := f["effective"]; ok {
+		e := x.fields("from", "until")
+		t.From, t.Until = l.day(e["from"], "from"), l.day(e["until"], "until")
+		if t.From != "" && t.Until != "" && t.Until < t.From {
+			l.errorf(x.at, "topic %s: ends before it begins", t.ID)
+		}
+	}
 	if g, ok := f["group"]; ok {
 		t.Group = l.id(g, "group")
 	}
@@ -339,7 +397,7 @@ func (l *loader) answer(t *Topic, text string, at position, limit int) {
 	}
 	l.placeholders(text, at, nil)
 	l.private(text, at)
-	if m := invented.FindString(text); m != "" && t.Source == "" {
+	if m := invented.FindString(text); m != "" && len(t.Sources) == 0 {
 		l.warnf(at, "topic %s: the answer says %q without a source; name the law, or use a placeholder", t.ID, m)
 	}
 	for _, p := range promises {
@@ -398,5 +456,37 @@ func (l *loader) loadWords() {
 		}
 		have[w.Text] = i + 1
 		l.base.words = append(l.base.words, w)
+	}
+}
+
+// loadSynonyms reads groups of words, one a line, blanks between them.
+func (l *loader) loadSynonyms() {
+	text, ok := l.read(synonymsFile)
+	if !ok {
+		return
+	}
+	have := map[string]int{}
+	for i, s := range strings.Split(string(text), "\n") {
+		if s = strings.TrimSpace(s); s == "" || strings.HasPrefix(s, "#") {
+			continue
+		}
+		at := position{synonymsFile, i + 1}
+		group := strings.Fields(s)
+		if len(group) < 2 {
+			l.errorf(at, "must be two words or more that mean the same")
+			continue
+		}
+		for _, w := range group {
+			key := fold(w)
+			switch o := have[key]; {
+			case key == "" || utf8.RuneCountInString(w) > maxPhrasing:
+				l.errorf(at, "%q is not a word", w)
+			case o > 0:
+				l.errorf(at, "%q stands already in line %d", w, o)
+			default:
+				have[key] = i + 1
+			}
+		}
+		l.base.synonyms = append(l.base.synonyms, group)
 	}
 }

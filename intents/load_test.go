@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,6 +31,8 @@ topics:
       六六怎么还款
       七七怎么还款
       八八怎么还款
+      九九怎么还款
+      十十怎么还款
     answer: 请登录{{app}}还款。
 `
 
@@ -229,4 +232,60 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("base %v with problems %v", b != nil, problems)
 		}
 	})
+}
+
+func TestLoad_ReadsWhoAnswersForATopicAndWhenItHolds(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(good, "category: 还款\n", "category: 还款\nowner: 客服部\nreview: {state: reviewed, by: 消保部, on: 2026-11-20}\n", 1) +
+		"    form: hardship\n    sources: [民法典第677条, 征信业管理条例第16条]\n    effective: {from: 2026-01-01, until: 2026-12-31}\n" +
+		strings.NewReplacer("id: pay", "id: pay_more", "怎么", "如何").Replace(good[strings.Index(good, "  - id"):]) +
+		"    owner: 法务部\n    review: {state: draft}\n"
+	b, problems := intents.Load(dir(map[string]string{"topics/good.yaml": file}))
+	if b == nil {
+		t.Fatalf("problems: %v", problems)
+	}
+	first, _ := b.Topic("pay")
+	if diff := cmp.Diff(intents.Review{State: "reviewed", By: "消保部", On: "2026-11-20"}, first.Review); diff != "" {
+		t.Error(diff)
+	}
+	if first.Owner != "客服部" || first.Form != "hardship" || len(first.Sources) != 2 {
+		t.Errorf("read %+v", first)
+	}
+	second, _ := b.Topic("pay_more")
+	if second.Owner != "法务部" || second.Review != (intents.Review{State: "draft"}) {
+		t.Errorf("the topic's own lines are read as %+v", second)
+	}
+	for day, want := range map[string]int{"2025-12-31": 1, "2026-01-01": 2, "2026-12-31": 2, "2027-01-01": 1} {
+		on, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := b.On(on)
+		_, has := got.Topic("pay")
+		if len(got.Topics) != want || has != (want == 2) {
+			t.Errorf("on %s %d topics hold, want %d", day, len(got.Topics), want)
+		}
+		if _, ok := got.Topic("pay_more"); !ok {
+			t.Errorf("on %s the topic without dates is gone", day)
+		}
+	}
+}
+
+func TestLoad_RefusesDatesAndSynonymsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"no day":         {map[string]string{"topics/good.yaml": good + "    effective: {from: 2026-13-01}\n"}, "is not a day"},
+		"backwards":      {map[string]string{"topics/good.yaml": good + "    effective: {from: 2026-02-01, until: 2026-01-01}\n"}, "ends before it begins"},
+		"review state":   {map[string]string{"topics/good.yaml": good + "    review: {state: maybe}\n"}, "is not one of draft, reviewed"},
+		"lonely synonym": {map[string]string{"topics/good.yaml": good, "synonyms.txt": "征信\n"}, "synonyms.txt:1"},
+		"synonym twice":  {map[string]string{"topics/good.yaml": good, "synonyms.txt": "# words\n征信 信用报告\n报告 征信\n"}, "synonyms.txt:3"},
+	} {
+		b, problems := intents.Load(dir(c.files))
+		if b != nil || len(problems) != 1 || !strings.Contains(problems[0].String(), c.want) {
+			t.Errorf("%s: problems %v, want one with %q", name, problems, c.want)
+		}
+	}
 }
