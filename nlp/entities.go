@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -19,15 +20,19 @@ import (
 // Entity is a fact found in a text.
 type Entity struct {
 	// Kind is amount, date, rate, period, card_tail, contract, case_no, agency,
-	// or one of the kinds of personal data: phone, id_card, bank_card, email …
+	// product, platform, or one of the kinds of personal data: phone, id_card,
+	// bank_card, email …
 	Kind string `json:"kind"`
 	// Text is what was written; Start and End are its bytes in the text given.
 	Text  string `json:"text"`
 	Start int    `json:"start"`
 	End   int    `json:"end"`
-	// Value is the normal form: an amount in yuan ("12000", "1234.5"); a date
-	// as 2026-03-01, --03-01 without its year, M-1-15 for the 15th of last
-	// month, D-1 for yesterday, ---15 for a day alone; digits without spaces.
+	// Value is the normal form: an amount in yuan, exact to the fen ("12000",
+	// "1234.5"); digits without spaces; a date as 2026-03-01 or 2026-03, or,
+	// where it needs a day to count from (see Resolve), as --03-01 or --03
+	// without its year, ---15 for a day alone, D-1 for yesterday, W-1-3 for
+	// Wednesday of last week, W-1 for that week, M-1-15 for the 15th of last
+	// month, M-1 for that month, Y-1-12-03 and Y-1-12 for December of last year.
 	Value string `json:"value"`
 }
 
@@ -38,7 +43,7 @@ func Mask(s string) string { return pii.Mask(s) }
 // MaskEntity is an entity's value as it may be shown.
 func MaskEntity(e Entity) string {
 	switch e.Kind {
-	case "amount", "date", "rate", "period", "card_tail", "case_no", "agency", "contract":
+	case "amount", "date", "rate", "period", "card_tail", "case_no", "agency", "contract", "product", "platform":
 		return e.Value
 	}
 	return pii.MaskAs(pii.Kind(e.Kind), e.Value)
@@ -58,8 +63,10 @@ func HasSecret(s string) bool {
 // entityRules is what data/ says of entities.
 type entityRules struct {
 	patterns []entityPattern
-	agencies []wordValue
+	words    map[string][]wordValue // kind → words with their normal forms
+	replies  []entityPattern        // what is a value only as the whole reply
 	days     map[string]int
+	units    map[string]string // a word for a stretch of time: D7, M1
 	numbers  map[rune]float64
 }
 
@@ -71,13 +78,15 @@ type entityPattern struct {
 type wordValue struct{ word, value string }
 
 var entityData = sync.OnceValue(func() *entityRules {
-	d := &entityRules{agencies: pairs("data/agencies.txt"), days: map[string]int{}, numbers: map[rune]float64{}}
-	for _, line := range wordList("data/entities.txt") {
-		if f := strings.SplitN(line, "\t", 3); len(f) == 3 {
-			if re, err := regexp.Compile(f[2]); err == nil { // the test compiles them all
-				d.patterns = append(d.patterns, entityPattern{f[0], f[1], re})
-			}
-		}
+	d := &entityRules{
+		patterns: patterns("data/entities.txt"), replies: patterns("data/replies.txt"),
+		words: map[string][]wordValue{
+			"agency": pairs("data/agencies.txt"), "product": pairs("data/products.txt"), "platform": pairs("data/platforms.txt"),
+		},
+		days: map[string]int{}, units: map[string]string{}, numbers: map[rune]float64{},
+	}
+	for _, w := range pairs("data/units.txt") {
+		d.units[w.word] = w.value
 	}
 	for _, w := range pairs("data/days.txt") {
 		if n, err := strconv.Atoi(w.value); err == nil {
@@ -92,6 +101,16 @@ var entityData = sync.OnceValue(func() *entityRules {
 	}
 	return d
 })
+
+func patterns(file string) []entityPattern {
+	var out []entityPattern
+	for _, line := range wordList(file) {
+		if f := strings.SplitN(line, "\t", 3); len(f) == 3 {
+			out = append(out, entityPattern{f[0], f[1], regexp.MustCompile(f[2])}) // embedded: the tests compile them all
+		}
+	}
+	return out
+}
 
 func pairs(file string) []wordValue {
 	var out []wordValue
@@ -128,40 +147,102 @@ func Entities(s string) []Entity {
 	for _, p := range d.patterns {
 		for _, loc := range p.re.FindAllStringSubmatchIndex(folded, 32) {
 			g0, g1 := loc[0], loc[1]
-			if p.form != "ymd" && p.form != "md" && p.form != "month_day" && len(loc) > 2 && loc[2] >= 0 {
+			if !p.whole() && len(loc) > 2 && loc[2] >= 0 {
 				g0, g1 = loc[2], loc[3]
 			}
 			start, end := at[g0], at[g1]
 			if !free(start, end) {
 				continue
 			}
-			groups := make([]string, 0, 3)
-			for i := 2; i+1 < len(loc); i += 2 {
-				groups = append(groups, folded[loc[i]:loc[i+1]])
-			}
-			if v, ok := d.value(p.form, groups); ok {
+			if v, ok := d.value(p, groups(folded, loc)); ok {
 				out = append(out, Entity{Kind: p.kind, Text: s[start:end], Start: start, End: end, Value: v})
 			}
 		}
 	}
-	for _, a := range d.agencies {
-		for from := 0; ; {
-			i := strings.Index(folded[from:], a.word)
-			if i < 0 {
-				break
+	for _, kind := range []string{"agency", "platform", "product"} {
+		for _, w := range d.words[kind] {
+			for from := 0; ; {
+				i := strings.Index(folded[from:], w.word)
+				if i < 0 {
+					break
+				}
+				start, end := at[from+i], at[from+i+len(w.word)]
+				if free(start, end) {
+					out = append(out, Entity{Kind: kind, Text: s[start:end], Start: start, End: end, Value: w.value})
+				}
+				from += i + len(w.word)
 			}
-			start, end := at[from+i], at[from+i+len(a.word)]
-			if free(start, end) {
-				out = append(out, Entity{Kind: "agency", Text: s[start:end], Start: start, End: end, Value: a.value})
-			}
-			from += i + len(a.word)
 		}
 	}
 	out = slices.DeleteFunc(out, func(e Entity) bool {
-		return slices.Contains(secrets, e)
+		return e.Kind == noEntity || slices.Contains(secrets, e)
 	})
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Start < out[j].Start })
 	return out
+}
+
+// noEntity is the kind of a pattern for what only looks like a fact ("a hundred
+// times" is no amount): it takes the place and is dropped.
+const noEntity = "-"
+
+// whole reports whether the entity is all that the pattern matched, its groups
+// being the parts.
+func (p entityPattern) whole() bool {
+	switch p.form {
+	case "ymd", "md", "month_day", "year_month", "ago", "week", "change":
+		return true
+	}
+	return false
+}
+
+func groups(s string, loc []int) []string {
+	out := make([]string, 0, 4)
+	for i := 2; i+1 < len(loc); i += 2 {
+		g := ""
+		if loc[i] >= 0 {
+			g = s[loc[i]:loc[i+1]]
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// EntitiesOn is Entities with dates counted from the day they were written;
+// see Resolve.
+func EntitiesOn(s string, day time.Time) []Entity {
+	out := Entities(s)
+	for i := range out {
+		if out[i].Kind == "date" {
+			out[i].Value = Resolve(out[i].Value, day, false)
+		}
+	}
+	return out
+}
+
+// ReadReply reads a short message as the answer to a question for one kind of
+// entity: the entity of that kind in it, or a bare value that means nothing
+// elsewhere ("4444" for a card's tail, "15" for a day). Dates are relative; see
+// Resolve. ok is false when the message does not hold one.
+func ReadReply(kind, s string) (e Entity, ok bool) {
+	s = clip(strings.ToValidUTF8(s, " "), MaxRunes)
+	d := entityData()
+	folded, at := foldWidth(s)
+	for _, p := range d.replies {
+		loc := p.re.FindStringSubmatchIndex(folded)
+		if p.kind != kind || loc == nil {
+			continue
+		}
+		if v, ok := d.value(p, groups(folded, loc)); ok {
+			start, end := at[loc[2]], at[loc[3]]
+			return Entity{Kind: kind, Text: s[start:end], Start: start, End: end, Value: v}, true
+		}
+	}
+	for _, e := range Entities(s) {
+		if e.Kind == kind {
+			return e, true
+		}
+	}
+	return Entity{}, false
 }
 
 func dropSpaces(r rune) rune {
@@ -194,38 +275,102 @@ func foldWidth(s string) (folded string, at []int) {
 }
 
 // value brings what was found to its normal form; ok is false when it is none.
-func (d *entityRules) value(form string, g []string) (v string, ok bool) {
-	switch form {
+func (d *entityRules) value(p entityPattern, g []string) (v string, ok bool) {
+	switch p.form {
+	case "skip":
+		return "", true
+	case "text":
+		return strings.TrimSpace(g[0]), true
 	case "upper":
-		return strings.ToUpper(g[0]), true
-	case "digits", "number":
-		return g[0], true
+		// A contract's number has digits in it, whatever else.
+		return strings.ToUpper(g[0]), p.kind != "contract" || strings.ContainsAny(g[0], "0123456789")
+	case "digits":
+		return strings.Map(dropSpaces, g[0]), true
+	case "number":
+		n, ok := d.number(g[0])
+		return strconv.FormatFloat(n, 'f', -1, 64), ok
 	case "amount":
 		n, ok := d.number(g[0])
-		return strconv.FormatFloat(n, 'f', -1, 64), ok && n > 0 && n < 1e12
+		return yuan(n), ok && n > 0 && n < maxYuan
+	case "change": // 12 and 5 for twelve and a half
+		n, ok1 := d.number(g[0])
+		jiao, ok2 := d.number(g[1])
+		return yuan(n + jiao/10), ok1 && ok2 && n < maxYuan && jiao < 10
 	case "period":
 		n, ok := d.number(g[0])
 		return strconv.Itoa(int(n)), ok && n > 0
+	}
+	return d.date(p.form, g)
+}
+
+// maxYuan bounds an amount; up to here a fen is exact in a float64.
+const maxYuan = 1e12
+
+func yuan(n float64) string {
+	return strconv.FormatFloat(math.Round(n*100)/100, 'f', -1, 64)
+}
+
+// date is value for the forms of a date.
+func (d *entityRules) date(form string, g []string) (v string, ok bool) {
+	switch form {
 	case "day":
 		n, ok := d.days[g[0]]
 		return fmt.Sprintf("D%+d", n), ok
+	case "ago": // a number, a unit, a direction
+		n, ok1 := d.number(g[0])
+		way, ok2 := d.days[g[2]]
+		unit := d.units[g[1]]
+		if !ok1 || !ok2 || unit == "" || n < 1 || n > 999 {
+			return "", false
+		}
+		times, err := strconv.Atoi(unit[1:])
+		return fmt.Sprintf("%c%+d", unit[0], int(n)*times*way), err == nil
+	case "week":
+		n, ok := d.days[g[0]]
+		if g[1] == "" {
+			return fmt.Sprintf("W%+d", n), ok
+		}
+		day, ok2 := d.days[g[1]]
+		return fmt.Sprintf("W%+d-%d", n, day), ok && ok2
 	case "ymd":
 		m, ok1 := d.inRange(g[1], 12)
+		if g[2] == "" {
+			return fmt.Sprintf("%s-%02d", g[0], m), ok1
+		}
 		day, ok2 := d.inRange(g[2], 31)
-		return fmt.Sprintf("%s-%02d-%02d", g[0], m, day), ok1 && ok2
+		return fmt.Sprintf("%s-%02d-%02d", g[0], m, day), ok1 && ok2 && day <= longest(m)
 	case "md":
 		m, ok1 := d.inRange(g[0], 12)
+		if len(g) < 2 || g[1] == "" {
+			return fmt.Sprintf("--%02d", m), ok1
+		}
 		day, ok2 := d.inRange(g[1], 31)
-		return fmt.Sprintf("--%02d-%02d", m, day), ok1 && ok2
+		return fmt.Sprintf("--%02d-%02d", m, day), ok1 && ok2 && day <= longest(m)
 	case "month_day":
 		n, ok1 := d.days[g[0]]
+		if g[1] == "" {
+			return fmt.Sprintf("M%+d", n), ok1
+		}
 		day, ok2 := d.inRange(g[1], 31)
 		return fmt.Sprintf("M%+d-%02d", n, day), ok1 && ok2
+	case "year_month":
+		n, ok1 := d.days[g[0]]
+		m, ok2 := d.inRange(g[1], 12)
+		if g[2] == "" {
+			return fmt.Sprintf("Y%+d-%02d", n, m), ok1 && ok2
+		}
+		day, ok3 := d.inRange(g[2], 31)
+		return fmt.Sprintf("Y%+d-%02d-%02d", n, m, day), ok1 && ok2 && ok3 && day <= longest(m)
 	case "day_only":
 		day, ok := d.inRange(g[0], 31)
 		return fmt.Sprintf("---%02d", day), ok
 	}
 	return "", false
+}
+
+// longest is how many days a month can have.
+func longest(month int) int {
+	return time.Date(2000, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 func (d *entityRules) inRange(s string, most int) (int, bool) {
@@ -268,6 +413,9 @@ func (d *entityRules) number(s string) (float64, bool) {
 		case n == 0:
 			last = 1
 		case n < 10:
+			if digit != 0 {
+				return 0, false // "three or four thousand" is no amount
+			}
 			digit = n
 		case n < 10000:
 			if digit == 0 {
