@@ -40,37 +40,39 @@ const (
 
 // Topic is one approved answer with the ways people ask for it.
 type Topic struct {
-	ID       string
-	Title    string
-	Category string
+	ID       string `json:"id"`
+	Title    string `json:"title"`
+	Category string `json:"category"`
 	// Kind is one of the Kind constants.
-	Kind string
+	Kind string `json:"kind"`
 	// Phrasings are what people write, as written; the first is the clearest.
-	Phrasings []string
-	// Answer is the web wording, with placeholders; never empty.
-	Answer string
+	Phrasings []string `json:"phrasings"`
+	// Answer is the web wording, with placeholders; never empty in a Base that
+	// Load gave.
+	Answer string `json:"answer"`
 	// Answers holds the wordings of channels that have their own.
-	Answers map[string]string
+	Answers map[string]string `json:"answers"`
 	// FollowUps are ids of Topics worth offering next.
-	FollowUps []string
+	FollowUps []string `json:"follow_ups"`
 	// Group and Priority apply when the Topic is handed off; Group may name
 	// one the config lacks.
-	Group    string
-	Priority string
+	Group    string `json:"group"`
+	Priority string `json:"priority"`
 	// Form is the id of the form that collects what a person will need; or "".
-	Form string
+	Form string `json:"form"`
 	// Sources are the laws with their articles, or the rules, that the answer
 	// rests on.
-	Sources []string
+	Sources []string `json:"sources"`
 	// From and Until are the first and the last day the answer is in force, as
 	// 2006-01-02; "" is without a bound.
-	From, Until string
+	From  string `json:"from"`
+	Until string `json:"until"`
 	// Owner is the department that answers for the text, Review its standing.
-	Owner  string
-	Review Review
+	Owner  string `json:"owner"`
+	Review Review `json:"review"`
 	// File and Line say where the Topic is written.
-	File string
-	Line int
+	File string `json:"file"`
+	Line int    `json:"-"`
 }
 
 // The states of a Topic's review. Both are answered: a knowledge base is
@@ -83,10 +85,10 @@ const (
 // Review says who has read an answer, and when.
 type Review struct {
 	// State is one of the Review constants.
-	State string
-	By    string
+	State string `json:"state"`
+	By    string `json:"by"`
 	// On is the day, as 2006-01-02.
-	On string
+	On string `json:"on"`
 }
 
 // InForce reports whether the Topic's answer holds on a day.

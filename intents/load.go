@@ -38,6 +38,18 @@ const (
 // Load reads a knowledge base and everything that is wrong with it. The Base is
 // nil when any problem is not a warning.
 func Load(fsys fs.FS) (*Base, []Problem) {
+	b, problems := Draft(fsys)
+	for _, p := range problems {
+		if !p.Warning {
+			return nil, problems
+		}
+	}
+	return b, problems
+}
+
+// Draft is Load for a knowledge base that is being written: it returns what
+// could be read although there are problems. Nothing may be answered from it.
+func Draft(fsys fs.FS) (*Base, []Problem) {
 	return load(fsys)
 }
 
@@ -84,13 +96,9 @@ func load(fsys fs.FS) (*Base, []Problem) {
 	l.loadWords()
 	l.loadSynonyms()
 	l.loadTopics()
-	problems := l.sorted()
-	if l.failed() {
-		return nil, problems
-	}
 	sum := sha256.Sum256(l.hash)
 	l.base.Version = hex.EncodeToString(sum[:6])
-	return l.base, problems
+	return l.base, l.sorted()
 }
 
 // read returns the file's text and counts it into the version. A file the
@@ -129,7 +137,7 @@ func (l *loader) oneOf(d doc, what, def string, allowed ...string) string {
 		return def
 	}
 	if !slices.Contains(allowed, v) {
-		l.errorf(d.at, "%s %q is not one of %s", what, v, strings.Join(allowed, ", "))
+		l.add(d.at, RuleValue, false, "%s %q is not one of %s", what, v, strings.Join(allowed, ", "))
 	}
 	return v
 }
@@ -139,7 +147,7 @@ func (l *loader) texts(lines []line) []string {
 	for i, x := range lines {
 		out[i] = x.text
 		if utf8.RuneCountInString(x.text) > maxPhrasing {
-			l.errorf(x.at, "is longer than %d characters", maxPhrasing)
+			l.add(x.at, RuleValue, false, "is longer than %d characters", maxPhrasing)
 		}
 	}
 	return out
@@ -154,12 +162,12 @@ func (l *loader) placeholders(text string, at position, vars []string) {
 			l.base.uses[name] = append(l.base.uses[name], at)
 		case slices.Contains(vars, name):
 		default:
-			l.errorf(at, "unknown placeholder {{%s}}; known are %s", name, strings.Join(append(Facts(), vars...), ", "))
+			l.add(at, RulePlaceholder, false, "unknown placeholder {{%s}}; known are %s", name, strings.Join(append(Facts(), vars...), ", "))
 		}
 	}
 	rest := placeholder.ReplaceAllString(text, "")
 	if strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
-		l.errorf(at, "a placeholder is not closed: write {{name}}")
+		l.add(at, RulePlaceholder, false, "a placeholder is not closed: write {{name}}")
 	}
 }
 
@@ -206,42 +214,48 @@ func (l *loader) loadTopics() {
 	}
 	for i := range l.base.Topics {
 		t := &l.base.Topics[i]
+		l.report.topic = t.ID
 		for _, f := range t.FollowUps {
 			switch _, ok := l.base.index[f]; {
 			case f == t.ID:
-				l.errorf(position{t.File, t.Line}, "topic %s: follows up on itself", t.ID)
+				l.add(position{t.File, t.Line}, RuleDeadLink, false, "topic %s: follows up on itself", t.ID)
 			case !ok:
-				l.errorf(position{t.File, t.Line}, "topic %s: follow-up %q does not exist", t.ID, f)
+				l.add(position{t.File, t.Line}, RuleDeadLink, false, "topic %s: follow-up %q does not exist", t.ID, f)
 			}
 		}
 	}
+	l.report.topic = ""
 }
 
-func (l *loader) topicFile(root doc) {
+// topicFile reads the Topics of one file. It returns what the file says for all
+// of them, and how many there should have been.
+func (l *loader) topicFile(root doc) (def defaults, items int) {
 	top := root.fields("category", "owner", "review", "topics")
 	if top == nil {
-		return
+		return def, 0
 	}
 	category := top["category"].text("category")
 	if category == "" {
-		l.errorf(root.at, "category is missing")
+		l.add(root.at, RuleMissing, false, "category is missing")
 	}
 	list, ok := top["topics"]
 	if !ok {
 		l.errorf(root.at, "topics is missing")
-		return
+		return def, 0
 	}
-	def := defaults{category: category, owner: top["owner"].text("owner")}
+	def = defaults{category: category, owner: top["owner"].text("owner")}
 	if r, ok := top["review"]; ok {
 		def.review = l.review(r)
 	}
-	for _, d := range list.items("topics") {
+	all := list.items("topics")
+	for _, d := range all {
 		if len(l.base.Topics) >= maxTopics {
 			l.errorf(d.at, "there are more than %d topics", maxTopics)
-			return
+			break
 		}
 		l.topic(d, def)
 	}
+	return def, len(all)
 }
 
 // defaults are what a file says for all its Topics.
@@ -290,13 +304,15 @@ func (l *loader) topic(d doc, def defaults) {
 	if t.ID == "" {
 		return
 	}
+	l.report.topic = t.ID
+	defer func() { l.report.topic = "" }()
 	if i, twice := l.base.index[t.ID]; twice {
 		o := l.base.Topics[i]
 		l.errorf(d.at, "topic %s: the id is taken at %s:%d", t.ID, o.File, o.Line)
 		return
 	}
 	if t.Title == "" {
-		l.errorf(d.at, "topic %s: title is missing", t.ID)
+		l.add(d.at, RuleMissing, false, "topic %s: title is missing", t.ID)
 	}
 	t.Kind = l.oneOf(f["kind"], "kind", KindAnswer, KindAnswer, KindHandoff, KindComplaint, KindUrgent)
 	t.Priority = l.oneOf(f["priority"], "priority", "", "P0", "P1", "P2")
@@ -316,7 +332,7 @@ func (l *loader) topic(d doc, def defaults) {
 		e := x.fields("from", "until")
 		t.From, t.Until = l.day(e["from"], "from"), l.day(e["until"], "until")
 		if t.From != "" && t.Until != "" && t.Until < t.From {
-			l.errorf(x.at, "topic %s: ends before it begins", t.ID)
+			l.add(x.at, RuleValue, false, "topic %s: ends before it begins", t.ID)
 		}
 	}
 	if g, ok := f["group"]; ok {
@@ -329,20 +345,20 @@ func (l *loader) topic(d doc, def defaults) {
 	phrasings := f["phrasings"].lines("phrasings")
 	t.Phrasings = l.texts(phrasings)
 	if n := len(phrasings); n == 0 {
-		l.errorf(d.at, "topic %s: phrasings are missing", t.ID)
+		l.add(d.at, RuleMissing, false, "topic %s: phrasings are missing", t.ID)
 	} else if n < minPhrasings {
-		l.warnf(d.at, "topic %s: %d phrasings; at least %d are needed to be understood well", t.ID, n, minPhrasings)
+		l.add(d.at, RuleFewPhrasings, true, "topic %s: %d phrasings; at least %d are needed to be understood well", t.ID, n, minPhrasings)
 	} else if n > maxPhrasings {
-		l.errorf(d.at, "topic %s: %d phrasings; the limit is %d", t.ID, n, maxPhrasings)
+		l.add(d.at, RuleValue, false, "topic %s: %d phrasings; the limit is %d", t.ID, n, maxPhrasings)
 	}
 	for _, p := range phrasings {
 		key := fold(p.text)
 		if key == "" {
-			l.errorf(p.at, "topic %s: phrasing %q says nothing", t.ID, p.text)
+			l.add(p.at, RuleValue, false, "topic %s: phrasing %q says nothing", t.ID, p.text)
 			continue
 		}
 		if o, twice := l.seen[key]; twice {
-			l.errorf(p.at, "topic %s: phrasing %q stands already at %s:%d (topic %s)", t.ID, p.text, o.at.file, o.at.line, o.topic)
+			l.add(p.at, RuleDuplicate, false, "topic %s: phrasing %q stands already at %s:%d (topic %s)", t.ID, p.text, o.at.file, o.at.line, o.topic)
 			continue
 		}
 		l.seen[key] = seen{t.ID, p.at}
@@ -351,7 +367,7 @@ func (l *loader) topic(d doc, def defaults) {
 
 	answer, ok := f["answer"]
 	if t.Answer = answer.text("answer"); t.Answer == "" {
-		l.errorf(d.at, "topic %s: answer is missing", t.ID)
+		l.add(d.at, RuleMissing, false, "topic %s: answer is missing", t.ID)
 	} else if ok {
 		l.answer(&t, t.Answer, answer.at, maxAnswer)
 	}
@@ -360,16 +376,16 @@ func (l *loader) topic(d doc, def defaults) {
 		for ch, v := range a.fields(ChannelWeb, ChannelWeChat, ChannelSMS) {
 			s := v.text(ch)
 			if s == "" {
-				l.errorf(v.at, "topic %s: the answer for %s is empty; leave the key out to use the common answer", t.ID, ch)
+				l.add(v.at, RuleMissing, false, "topic %s: the answer for %s is empty; leave the key out to use the common answer", t.ID, ch)
 				continue
 			}
 			t.Answers[ch] = s
 			l.answer(&t, s, v.at, maxAnswer)
 			if n := utf8.RuneCountInString(s); ch == ChannelSMS && n > maxSMS {
-				l.warnf(v.at, "topic %s: the SMS answer has %d characters; more than %d is costly", t.ID, n, maxSMS)
+				l.add(v.at, RuleLength, true, "topic %s: the SMS answer has %d characters; more than %d is costly", t.ID, n, maxSMS)
 			}
 			if ch == ChannelWeChat && len(s) > maxWeChat {
-				l.warnf(v.at, "topic %s: the WeChat answer has %d bytes; keep it under %d", t.ID, len(s), maxWeChat)
+				l.add(v.at, RuleLength, true, "topic %s: the WeChat answer has %d bytes; keep it under %d", t.ID, len(s), maxWeChat)
 			}
 		}
 	}
@@ -387,22 +403,22 @@ var private = regexp.MustCompile(`(?:^|[^0-9])(?:1[3-9][0-9]{9}|[1-9][0-9]{16}[0
 
 func (l *loader) private(text string, at position) {
 	if private.MatchString(text) {
-		l.errorf(at, "holds what looks like personal data (a phone, identity or card number, an address); use a placeholder or leave it out")
+		l.add(at, RulePersonalData, false, "holds what looks like personal data (a phone, identity or card number, an address); use a placeholder or leave it out")
 	}
 }
 
 func (l *loader) answer(t *Topic, text string, at position, limit int) {
 	if n := utf8.RuneCountInString(text); n > limit {
-		l.errorf(at, "topic %s: the answer has %d characters; the limit is %d", t.ID, n, limit)
+		l.add(at, RuleLength, false, "topic %s: the answer has %d characters; the limit is %d", t.ID, n, limit)
 	}
 	l.placeholders(text, at, nil)
 	l.private(text, at)
 	if m := invented.FindString(text); m != "" && len(t.Sources) == 0 {
-		l.warnf(at, "topic %s: the answer says %q without a source; name the law, or use a placeholder", t.ID, m)
+		l.add(at, RuleInvented, true, "topic %s: the answer says %q without a source; name the law, or use a placeholder", t.ID, m)
 	}
 	for _, p := range promises {
 		if strings.Contains(text, p) {
-			l.warnf(at, "topic %s: the answer promises %q", t.ID, p)
+			l.add(at, RulePromise, true, "topic %s: the answer promises %q", t.ID, p)
 		}
 	}
 }

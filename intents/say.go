@@ -105,7 +105,7 @@ func (b *Base) CheckFacts(facts map[string]string) []Problem {
 	var out []Problem
 	for _, name := range Facts() {
 		if at := b.uses[name]; len(at) > 0 && facts[name] == "" {
-			out = append(out, Problem{File: at[0].file, Line: at[0].line, Warning: true, Msg: fmt.Sprintf("{{%s}} is used %d times but config does not give it: %q is said instead", name, len(at), b.facts[name].hans)})
+			out = append(out, Problem{File: at[0].file, Line: at[0].line, Rule: RuleConfig, Warning: true, Msg: fmt.Sprintf("{{%s}} is used %d times but config does not give it: %q is said instead", name, len(at), b.facts[name].hans)})
 		}
 	}
 	return out
@@ -123,7 +123,7 @@ func (b *Base) CheckGroups(groups []string) []Problem {
 		if group == "" || known[group] {
 			return
 		}
-		out = append(out, Problem{File: file, Line: line, Warning: true, Msg: fmt.Sprintf("%s names group %q, which config lacks: it falls to the first group", what, group)})
+		out = append(out, Problem{File: file, Line: line, Rule: RuleConfig, Warning: true, Msg: fmt.Sprintf("%s names group %q, which config lacks: it falls to the first group", what, group)})
 		known[group] = true // say it once a group
 	}
 	for i := range b.Topics {

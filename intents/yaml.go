@@ -15,12 +15,16 @@ import (
 
 // Problem is one thing wrong with a knowledge base.
 type Problem struct {
-	File string
+	File string `json:"file"`
 	// Line counts from 1; 0 means the file as a whole.
-	Line int
-	Msg  string
+	Line int `json:"line"`
+	// Topic is the id of the Topic it is in; or "".
+	Topic string `json:"topic"`
+	// Rule is the stable name of what was broken, one of the Rule constants.
+	Rule string `json:"rule"`
+	Msg  string `json:"message"`
 	// Warning is true when the base can be used as it is.
-	Warning bool
+	Warning bool `json:"warning"`
 }
 
 // String is "file:line: message", as compilers print it.
@@ -47,14 +51,23 @@ type position struct {
 }
 
 // report collects problems.
-type report struct{ problems []Problem }
+type report struct {
+	problems []Problem
+	topic    string // the Topic being read
+}
 
 func (r *report) errorf(at position, format string, args ...any) {
-	r.problems = append(r.problems, Problem{File: at.file, Line: at.line, Msg: fmt.Sprintf(format, args...)})
+	r.add(at, RuleForm, false, format, args...)
 }
 
 func (r *report) warnf(at position, format string, args ...any) {
-	r.problems = append(r.problems, Problem{File: at.file, Line: at.line, Warning: true, Msg: fmt.Sprintf(format, args...)})
+	r.add(at, RuleForm, true, format, args...)
+}
+
+func (r *report) add(at position, rule string, warning bool, format string, args ...any) {
+	r.problems = append(r.problems, Problem{
+		File: at.file, Line: at.line, Topic: r.topic, Rule: rule, Warning: warning, Msg: fmt.Sprintf(format, args...),
+	})
 }
 
 func (r *report) failed() bool {
