@@ -104,7 +104,7 @@ func TestEmbedded_SaysNothingThatDissuades(t *testing.T) {
 	b := embedded(t)
 	for _, topic := range b.Topics {
 		for _, bad := range []string{"投诉也没用", "不要投诉", "请勿投诉", "先撤诉", "无法投诉", "保证", "一定能", "肯定能", "百分之百", "不予受理"} {
-			text := strings.NewReplacer("保证金", "", "履约保证", "", "不保证", "", "先保证自己", "").Replace(topic.Answer)
+			text := strings.NewReplacer("保证金", "", "履约保证", "", "一般保证", "", "连带保证", "", "连带责任保证", "", "保证人", "", "保证期间", "", "保证责任", "", "不保证", "", "先保证自己", "").Replace(topic.Answer)
 			if strings.Contains(text, bad) {
 				t.Errorf("topic %s: the answer says %q", topic.ID, bad)
 			}
