@@ -32,11 +32,12 @@ const (
 	confirm    = "confirm"
 )
 
-// How patient the bot is: the second miss in a row, the third Clarify in a row
-// and the second insult in a row go to people.
+// How patient the bot is: the second miss in a row, the third message in a row
+// that got no answer for whatever reason and the second insult in a row go to
+// people.
 const (
 	missLimit   = 2
-	unsureLimit = 3
+	streakLimit = 3
 	insultLimit = 2
 )
 
@@ -48,6 +49,8 @@ type turn struct {
 	norm string
 	hits []nlp.Hit
 	d    Decision
+	// judge is what a word of judgement in this message is about.
+	judge string
 }
 
 // Decide takes one message through rules, offered options and the ranker. It is
@@ -57,6 +60,9 @@ func (e *Engine) Decide(mem Memory, in Input) Decision {
 	t := &turn{e: e, in: in, mem: mem.clone()}
 	t.d.Evidence.Knowledge = e.base.Version
 	t.mem.Turns++
+	if in.Kind != chat.KindEvent {
+		t.judge, t.mem.Judge = t.mem.Judge, ""
+	}
 	switch {
 	case in.Kind == chat.KindEvent:
 		if !t.event() {
@@ -109,6 +115,7 @@ func (t *turn) text() {
 	switch {
 	case len(signals) > 0 && !mild:
 		t.signal(signals)
+	case t.judged():
 	case t.has(complaint):
 		t.complaint("")
 	case t.has(human):
@@ -186,7 +193,7 @@ func (t *turn) because(word string) {
 
 // settle forgets what only counts in a row.
 func (t *turn) settle() {
-	t.mem.Misses, t.mem.Unsure, t.mem.Insults, t.mem.Offered = 0, 0, 0, nil
+	t.mem.Misses, t.mem.Insults, t.mem.Offered = 0, 0, nil
 }
 
 // signal hands over at once, with the gravest signal's fixed text.
@@ -319,6 +326,14 @@ func (t *turn) pick(id string) {
 	case OptionComplaint:
 		t.complaint("")
 		return
+	case OptionUp, OptionDown:
+		t.feedback(id)
+		return
+	case OptionRephrase:
+		t.d.Action, t.d.Intent, t.d.Confidence = Fallback, "rephrase", 1
+		t.d.Reply = t.say1("none_picked")
+		t.offer(t.humanOption())
+		return
 	case OptionNone:
 		t.mem.Offered = nil
 		t.mem.Misses++
@@ -390,9 +405,9 @@ func (t *turn) builtin(id string) {
 		t.d.Reply = t.say1("anything_else")
 	case empty:
 		// An empty message is not a miss, but it must not hide one either.
-		misses, unsure, offered := t.mem.Misses, t.mem.Unsure, t.mem.Offered
+		misses, offered := t.mem.Misses, t.mem.Offered
 		t.say(Answer, id, id)
-		t.mem.Misses, t.mem.Unsure, t.mem.Offered = misses, unsure, offered
+		t.mem.Misses, t.mem.Offered, t.mem.Judge = misses, offered, t.judge
 	default:
 		t.say(Answer, id, id)
 	}
@@ -441,7 +456,7 @@ func (t *turn) next(tp *intents.Topic) {
 			out = append(out, t.topicOption(next))
 		}
 	}
-	t.offer(out...)
+	t.offer(t.askJudgement(tp.ID, out)...)
 }
 
 func (t *turn) topicOption(tp *intents.Topic) chat.Option {
@@ -467,14 +482,9 @@ func (t *turn) miss(because string) {
 	t.mem.Missed++
 	t.because(because)
 	if t.mem.Misses >= missLimit {
-		missed := t.mem.Missed
-		t.handoff("miss", "unknown", t.e.group(""), "P2")
-		t.mem.Missed = missed
-		t.d.Confidence = 0
-		t.d.Reply, t.d.Plain = t.say1("fallback_second"), false
+		t.giveUp("miss", "unknown", "fallback_second")
 		return
 	}
-	t.mem.Unsure = 0
 	t.d.Action, t.d.Intent = Fallback, "unknown"
 	t.d.Reply = t.say1("fallback")
 	t.offer(t.humanOption())

@@ -1,6 +1,8 @@
 package bot
 
 import (
+	"time"
+
 	"wensheng/internal/chat"
 	"wensheng/nlp"
 )
@@ -26,6 +28,9 @@ type Input struct {
 	Pick, Event, EventKey string
 	// Channel is the account's kind: web, wechat, sms. It chooses wordings.
 	Channel string
+	// Day is when it was written, in the contacts' own time: dates are counted
+	// from it. Zero leaves them relative.
+	Day time.Time
 }
 
 // Memory is what the bot keeps of a conversation between messages. The zero
@@ -33,11 +38,16 @@ type Input struct {
 type Memory struct {
 	// Turns counts the contact's messages.
 	Turns int `json:"turns,omitempty"`
-	// Misses counts messages in a row that got no answer, Unsure the Clarify
-	// decisions in a row; Missed counts all misses.
+	// Misses counts messages in a row that got no answer, Streak those and the
+	// ones asked back, Downs the answers in a row that did not help; Missed
+	// counts all misses.
 	Misses int `json:"misses,omitempty"`
-	Unsure int `json:"unsure,omitempty"`
+	Streak int `json:"streak,omitempty"`
+	Downs  int `json:"downs,omitempty"`
 	Missed int `json:"missed,omitempty"`
+	// Judge is what a word like "useless" would be about, if it came now: the
+	// Topic just answered, or JudgeService.
+	Judge string `json:"judge,omitempty"`
 	// Insults counts insults in a row.
 	Insults int `json:"insults,omitempty"`
 	// LastTopic is the Topic answered last; Answered all of them, in order.
@@ -79,7 +89,8 @@ type Decision struct {
 	// Signals are the ids found in this message.
 	Signals []string `json:"signals"`
 	// Group, Priority and Reason are set for a Handoff. Reason is stable:
-	// human, complaint, signal:<id>, topic, miss, declined, media, insult.
+	// human, complaint, signal:<id>, topic, miss, declined, feedback, media,
+	// insult, form:<id>.
 	Group    string `json:"group"`
 	Priority string `json:"priority"`
 	Reason   string `json:"reason,omitempty"`
@@ -105,6 +116,11 @@ type Decision struct {
 // Evidence explains a Decision: stored with the message, shown to the agent,
 // printed by the test tool. Personal data in it is masked.
 type Evidence struct {
+	// Action, Intent and Topic are the Decision's: the explanation stands by
+	// itself beside the message it explains.
+	Action Action `json:"action"`
+	Intent string `json:"intent"`
+	Topic  string `json:"topic"`
 	// Norm and Tokens are the text as it was compared.
 	Norm   string   `json:"norm"`
 	Tokens []string `json:"tokens,omitempty"`

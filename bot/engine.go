@@ -56,6 +56,10 @@ type Engine struct {
 	spare    map[string]map[string]string // id → language → sentence
 	titles   map[string]string            // normalised title → Topic
 	care     string                       // the group complaints go to
+	// verdicts are words of judgement, squashed: up or down; particles may
+	// follow them.
+	verdicts  map[string]string
+	particles string
 }
 
 // Prefixes of rule and label names, so that signals, builtins and Topics may
@@ -85,6 +89,7 @@ func NewContext(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.markers = lines("data/followups.txt")
 	e.spare = sentences()
+	e.verdicts, e.particles = judgements()
 	if err := e.compile(); err != nil {
 		return nil, err
 	}

@@ -127,14 +127,6 @@ func (t *turn) clarify(r nlp.Ranking) bool {
 	if len(out) == 0 {
 		return false
 	}
-	t.mem.Unsure++
-	if t.mem.Unsure >= unsureLimit {
-		t.handoff("miss", "unknown", t.e.group(""), "P2")
-		t.because("unsure")
-		t.d.Confidence = r.Candidates[0].P
-		t.d.Reply, t.d.Plain = t.say1("fallback_second"), false
-		return true
-	}
 	out = append(out,
 		chat.Option{ID: OptionNone, Label: t.say1("option_none")},
 		t.humanOption())

@@ -14,7 +14,7 @@ const maxQuote = 60
 
 // facts remembers what the message tells, masked.
 func (t *turn) facts(raw string) {
-	t.d.Entities = nlp.Entities(raw)
+	t.d.Entities = nlp.EntitiesOn(raw, t.in.Day)
 	for _, e := range t.d.Entities {
 		m := Masked{Kind: e.Kind, Value: nlp.MaskEntity(e)}
 		if !slices.Contains(t.mem.Entities, m) {
@@ -51,11 +51,13 @@ func (t *turn) done() Decision {
 			}
 		}
 	}
+	t.patience()
 	for _, h := range t.hits {
 		h.Text = nlp.Mask(h.Text)
 		h.Rule = strings.TrimPrefix(h.Rule, builtinLabel)
 		ev.Rules = append(ev.Rules, h)
 	}
+	ev.Action, ev.Intent, ev.Topic = d.Action, d.Intent, d.Topic
 	d.Lang = t.lang()
 	d.fill()
 	if d.Action == Handoff {

@@ -152,6 +152,7 @@ const eventEnd = "end"
 func (i *Intake) converse(ctx context.Context, e *bot.Engine, conv chat.Conversation, s *step, m chat.Message, mem bot.Memory) bot.Memory {
 	d := e.Decide(mem, bot.Input{
 		Text: m.Text, Kind: m.Kind, Pick: m.Pick, Event: m.Event, EventKey: m.EventKey, Channel: conv.Channel,
+		Day: i.today(),
 	})
 	i.o.Meter.Decision(string(d.Action))
 	evidence, err := json.Marshal(d.Evidence)
@@ -223,6 +224,7 @@ func (i *Intake) system(event, key string) chat.Message {
 func (i *Intake) rated(e *bot.Engine, conv *chat.Conversation, s *step, m chat.Message, mem *bot.Memory) {
 	score := min(max(m.Score, 1), 5)
 	s.Score = score
+	mem.Judge = bot.JudgeService // "still not solved" after it says no more
 	if score > 2 {
 		i.say(*conv, s, m, chat.Message{Text: e.Say("rated_thanks", mem.Lang, nil)})
 		if conv.State == chat.StateClosed {
@@ -296,7 +298,7 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 			}
 		}
 	}
-	again := e.Decide(*mem, bot.Input{Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel})
+	again := e.Decide(*mem, bot.Input{Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel, Day: i.today()})
 	if again.Notice == noticeComplaint && pkg.Reason != again.Reason {
 		pkg.Reason = again.Reason
 		if p := prio(again.Priority); p < pkg.Priority {
@@ -367,6 +369,9 @@ func (i *Intake) preview(text string) string {
 	}
 	return string(r)
 }
+
+// today is the contacts' day, which the dates they write are counted from.
+func (i *Intake) today() time.Time { return i.o.Clock().In(china) }
 
 // inTime reports whether t is still to come by this intake's clock.
 func (i *Intake) inTime(t time.Time) bool { return i.o.Clock().Before(t) }
