@@ -139,6 +139,7 @@ type Base struct {
 	builtins []Builtin
 	words    []nlp.Word
 	synonyms [][]string
+	forms    []Form
 	phrases  map[string]phrase
 	facts    map[string]texts
 	uses     map[string][]position // fact → where a placeholder asks for it

@@ -130,6 +130,9 @@ func (b *Base) CheckGroups(groups []string) []Problem {
 		t := &b.Topics[i]
 		warn(t.File, t.Line, "topic "+t.ID, t.Group)
 	}
+	for _, f := range b.forms {
+		warn(f.File, f.Line, "form "+f.ID, f.Group)
+	}
 	for _, s := range b.signals {
 		warn(signalsFile, 0, "signal "+s.ID, s.Group)
 	}

@@ -297,6 +297,15 @@ func (d doc) pairs(values []*ast.MappingValueNode) []field {
 	return out
 }
 
+// isMapping reports whether d is a mapping, for values that may be text as well.
+func isMapping(d doc) bool {
+	switch d.node.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return true
+	}
+	return false
+}
+
 // items returns the sequence's values.
 func (d doc) items(what string) []doc {
 	if d.node == nil {
