@@ -38,16 +38,16 @@ func talk(t *testing.T, in ...bot.Input) []bot.Decision {
 
 func TestDecide_SecondMissInARowGoesToPeople(t *testing.T) {
 	t.Parallel()
-	d := talk(t, text("给我讲个笑话"), text("今天天气怎么样"))
+	d := talk(t, text("囧槑烎嘦"), text("asdfghjkl"))
 	if d[0].Action != bot.Fallback || d[1].Action != bot.Handoff || d[1].Reason != "miss" {
 		t.Errorf("%s, %s %s", d[0].Action, d[1].Action, d[1].Reason)
 	}
 	whole(t, d[1])
-	d = talk(t, text("给我讲个笑话"), text("怎么提额啊"), text("今天天气怎么样"))
+	d = talk(t, text("囧槑烎嘦"), text("怎么提额啊"), text("asdfghjkl"))
 	if d[2].Action != bot.Fallback {
 		t.Errorf("an answer between did not count: %s", d[2].Action)
 	}
-	d = talk(t, text("给我讲个笑话"), text("。。"), text("今天天气怎么样"))
+	d = talk(t, text("囧槑烎嘦"), text("。。"), text("asdfghjkl"))
 	if d[2].Action != bot.Handoff {
 		t.Errorf("an empty message hid a miss: %s", d[2].Action)
 	}
@@ -104,7 +104,7 @@ func TestDecide_TakesWhatWasOffered(t *testing.T) {
 		t.Errorf("none: %s", none.Action)
 	}
 	whole(t, none)
-	if d := e.Decide(none.Memory, text("给我讲个笑话")); d.Action != bot.Handoff {
+	if d := e.Decide(none.Memory, text("囧槑烎嘦")); d.Action != bot.Handoff {
 		t.Errorf("a miss after none: %s", d.Action)
 	}
 	if d := e.Decide(first.Memory, bot.Input{Kind: chat.KindPick, Pick: bot.OptionHuman}); d.Action != bot.Handoff || d.Intent != "human" {
@@ -325,7 +325,7 @@ func TestDecide_IsPureAndConcurrent(t *testing.T) {
 
 func TestDecision_IsTheContractsJSON(t *testing.T) {
 	t.Parallel()
-	for _, in := range []bot.Input{text("转人工"), text("给我讲个笑话"), text("怎么提额"), {Kind: chat.KindEvent, Event: "unsubscribe"}} {
+	for _, in := range []bot.Input{text("转人工"), text("囧槑烎嘦"), text("怎么提额"), {Kind: chat.KindEvent, Event: "unsubscribe"}} {
 		raw, err := json.Marshal(engine(t).Decide(bot.Memory{}, in))
 		if err != nil {
 			t.Fatal(err)

@@ -50,7 +50,7 @@ func (t *turn) rank() {
 	}
 	first := r.Candidates[0]
 	th := r.Thresholds
-	if id, ok := strings.CutPrefix(first.Label, builtinLabel); ok && r.Negated && first.P >= th.Low {
+	if id, ok := strings.CutPrefix(first.Label, builtinLabel); ok && (id == human || id == complaint) && r.Negated && first.P >= th.Low {
 		// "No need for a person": there is nothing to do and nothing missed.
 		t.say(Answer, confirm, "negated")
 		t.d.Reply, t.d.Intent, t.d.Confidence = t.say1("anything_else"), "not_"+id, first.P
