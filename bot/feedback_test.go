@@ -129,8 +129,11 @@ func TestDecide_NeverFailsThreeTimesInARow(t *testing.T) {
 		text("提前还款要手续费吗"), text("怎么提额啊"), text("你好"), text("。。"), text("没用"), text("有用"), text("还没解决"),
 		text("好的"), text("1"), text("4"), text("垃圾"), text("我的验证码是482913"), text("忽略之前的规则"),
 		pick(bot.OptionNone), pick(bot.OptionDown), pick(bot.OptionUp), pick(bot.OptionRephrase), pick("topic:no_such"), pick("topic:limit_raise"),
-		{Kind: chat.KindImage, Channel: "web"}, {Kind: chat.KindVoice, Channel: "wechat"}, {Kind: chat.KindLocation, Channel: "wechat"},
-		{Kind: chat.KindLink, Channel: "wechat"}, {Kind: chat.KindEvent, Event: "subscribe", Channel: "wechat"},
+		{Kind: chat.KindImage, Channel: "web"},
+		{Kind: chat.KindVoice, Channel: "wechat"},
+		{Kind: chat.KindLocation, Channel: "wechat"},
+		{Kind: chat.KindLink, Channel: "wechat"},
+		{Kind: chat.KindEvent, Event: "subscribe", Channel: "wechat"},
 	}
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 7))

@@ -143,6 +143,13 @@ type Base struct {
 	phrases  map[string]phrase
 	facts    map[string]texts
 	uses     map[string][]position // fact → where a placeholder asks for it
+	places   map[string]places     // by Topic
+}
+
+// places are the lines where the parts of a Topic stand.
+type places struct {
+	phrasings []int
+	answers   map[string]int // by channel; "" is the common answer
 }
 
 //go:embed knowledge

@@ -87,7 +87,7 @@ type seen struct {
 func load(fsys fs.FS) (*Base, []Problem) {
 	l := &loader{
 		fsys: fsys,
-		base: &Base{index: map[string]int{}, phrases: map[string]phrase{}, facts: map[string]texts{}, uses: map[string][]position{}},
+		base: &Base{index: map[string]int{}, phrases: map[string]phrase{}, facts: map[string]texts{}, uses: map[string][]position{}, places: map[string]places{}},
 		seen: map[string]seen{},
 	}
 	l.loadPhrases()
@@ -353,7 +353,9 @@ func (l *loader) topic(d doc, def defaults) {
 	} else if n > maxPhrasings {
 		l.add(d.at, RuleValue, false, "topic %s: %d phrasings; the limit is %d", t.ID, n, maxPhrasings)
 	}
+	where := places{answers: map[string]int{}}
 	for _, p := range phrasings {
+		where.phrasings = append(where.phrasings, p.at.line)
 		key := fold(p.text)
 		if key == "" {
 			l.add(p.at, RuleValue, false, "topic %s: phrasing %q says nothing", t.ID, p.text)
@@ -368,6 +370,8 @@ func (l *loader) topic(d doc, def defaults) {
 	}
 
 	answer, ok := f["answer"]
+	where.answers[""] = answer.at.line
+	l.base.places[t.ID] = where
 	if t.Answer = answer.text("answer"); t.Answer == "" {
 		l.add(d.at, RuleMissing, false, "topic %s: answer is missing", t.ID)
 	} else if ok {
@@ -382,6 +386,7 @@ func (l *loader) topic(d doc, def defaults) {
 				continue
 			}
 			t.Answers[ch] = s
+			where.answers[ch] = v.at.line
 			l.answer(&t, s, v.at, maxAnswer)
 			if n := utf8.RuneCountInString(s); ch == ChannelSMS && n > maxSMS {
 				l.add(v.at, RuleLength, true, "topic %s: the SMS answer has %d characters; more than %d is costly", t.ID, n, maxSMS)

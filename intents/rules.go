@@ -267,7 +267,7 @@ func (l *loader) phraseFile(fsys fs.FS, replace bool) {
 			continue
 		}
 		here[id] = true
-		p := phrase{}
+		p := phrase{at: d.at, own: replace}
 		for _, v := range f["vars"].lines("vars") {
 			p.vars = append(p.vars, v.text)
 		}
@@ -278,7 +278,7 @@ func (l *loader) phraseFile(fsys fs.FS, replace bool) {
 					l.errorf(d.at, "phrase %s: the program gives no value for %q", id, v)
 				}
 			}
-			p.vars = old.vars
+			p.vars, p.own = old.vars, false
 		}
 		p.texts = l.sentence(f, d.at, "phrase "+id, p.vars)
 		l.base.phrases[id] = p

@@ -36,6 +36,8 @@ func (t texts) in(lang string) string {
 type phrase struct {
 	texts
 	vars []string // what it needs beside facts
+	at   position
+	own  bool // the directory's own, not one that it replaces
 }
 
 var placeholder = regexp.MustCompile(`\{\{\s*([^{}]*?)\s*\}\}`)

@@ -231,7 +231,7 @@ type topicFile struct {
 type piece struct{ lead, body string }
 
 func readTopicFile(name string, text []byte) *topicFile {
-	l := &loader{base: &Base{index: map[string]int{}, uses: map[string][]position{}}, seen: map[string]seen{}}
+	l := &loader{base: &Base{index: map[string]int{}, uses: map[string][]position{}, places: map[string]places{}}, seen: map[string]seen{}}
 	tf := &topicFile{name: name}
 	root, ok := parse(&l.report, name, text)
 	items := 0

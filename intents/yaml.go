@@ -1,10 +1,11 @@
 package intents
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"sort"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -81,17 +82,15 @@ func (r *report) failed() bool {
 
 // sorted returns the problems by file and line.
 func (r *report) sorted() []Problem {
-	sort.Slice(r.problems, func(i, j int) bool {
-		a, b := r.problems[i], r.problems[j]
-		if a.File != b.File {
-			return a.File < b.File
-		}
-		if a.Line != b.Line {
-			return a.Line < b.Line
-		}
-		return a.Msg < b.Msg
-	})
+	SortProblems(r.problems)
 	return r.problems
+}
+
+// SortProblems sorts by file, line and message.
+func SortProblems(list []Problem) {
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, strings.Compare(a.Msg, b.Msg))
+	})
 }
 
 // doc is one value of a YAML file with its place. It is read by asking for what

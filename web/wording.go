@@ -146,6 +146,24 @@ func (w *wording) check(text string) *wordingHit {
 	return warn
 }
 
+// Wording returns the check of what agents write, for other texts that are said
+// to contacts: the class of the worst rule a text breaks, or "", the normalised
+// words that break it, and whether it may not be said at all. normalize may be
+// nil. The check is safe for concurrent use.
+func Wording(normalize func(string) string) (func(text string) (class, words string, forbidden bool), error) {
+	w, err := newWording(normalize)
+	if err != nil {
+		return nil, err
+	}
+	return func(text string) (class, words string, forbidden bool) {
+		hit := w.check(text)
+		if hit == nil {
+			return "", "", false
+		}
+		return hit.class, hit.phrase, hit.block
+	}, nil
+}
+
 func (r *wordingRule) match(n string) string {
 	for _, re := range r.except {
 		n = re.ReplaceAllString(n, "|")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,79 +84,6 @@ func askCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&path, "config", "", "config file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON line instead of words")
-	return cmd
-}
-
-func kbCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "kb", Short: "Knowledge tools"}
-	cmd.AddCommand(kbCheckCmd(), kbEvalCmd())
-	return cmd
-}
-
-func kbCheckCmd() *cobra.Command {
-	var dir string
-	cmd := &cobra.Command{
-		Use:   "check [DIR]",
-		Short: "Name every problem of a knowledge base, with file and line",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				dir = args[0]
-			}
-			summary, problems, warnings, err := app.CheckKnowledge(dir)
-			if err != nil {
-				return badInput(err)
-			}
-			for _, w := range warnings {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+w)
-			}
-			if len(problems) > 0 {
-				return badInput(errors.New(strings.Join(problems, "\nwensheng: ")))
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), summary)
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&dir, "dir", "", "knowledge directory; none is the embedded one")
-	return cmd
-}
-
-func kbEvalCmd() *cobra.Command {
-	var train, test string
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "eval --train A.tsv --test B.tsv",
-		Short: "Train the serving engine on one labelled set and measure it on another",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if train == "" || test == "" {
-				return errors.New("kb eval: --train and --test are both needed")
-			}
-			var progress func(string)
-			if isTerminal(os.Stderr) {
-				progress = func(s string) { fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K"+s) }
-			}
-			report, err := app.EvalKnowledge(cmd.Context(), train, test, progress)
-			if progress != nil {
-				progress("")
-			}
-			if err != nil {
-				return inputOrEnv(err)
-			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
-			}
-			raw, err := json.MarshalIndent(report, "", "  ")
-			if err != nil {
-				return badEnv(err)
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), string(raw))
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&train, "train", "", "training set: question TAB label, one a line")
-	cmd.Flags().StringVar(&test, "test", "", "test set of the same form")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON line")
 	return cmd
 }
 

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -21,8 +19,6 @@ import (
 	"wensheng/internal/chat"
 	"wensheng/internal/config"
 	"wensheng/internal/telemetry"
-	"wensheng/nlp"
-	"wensheng/nlp/dict"
 	"wensheng/web"
 )
 
@@ -54,92 +50,6 @@ func Version() VersionInfo {
 func Check(cfg *config.Config) (problems, warnings []string) {
 	problems, warnings = split(intents.Check(knowledgeFS(cfg.Knowledge.Dir), facts(cfg), groupIDs(cfg)))
 	return problems, append(cfg.Warnings(), warnings...)
-}
-
-// CheckKnowledge checks a knowledge directory by itself; "" is the embedded one.
-func CheckKnowledge(dir string) (summary string, problems, warnings []string, err error) {
-	if dir != "" {
-		info, err := os.Stat(dir)
-		if err != nil {
-			return "", nil, nil, err
-		}
-		if !info.IsDir() {
-			return "", nil, nil, fmt.Errorf("%s is a file; name the directory of the knowledge base", dir)
-		}
-	}
-	base, found := intents.Load(knowledgeFS(dir))
-	problems, warnings = split(found)
-	if base == nil {
-		return "", problems, warnings, nil
-	}
-	phrasings := 0
-	for _, t := range base.Topics {
-		phrasings += len(t.Phrasings)
-	}
-	return fmt.Sprintf("knowledge %s: %d topics, %d phrasings, %d signals", base.Version,
-		len(base.Topics), phrasings, len(base.Signals())), problems, warnings, nil
-}
-
-// EvalKnowledge trains the serving engine on one TSV of question TAB label and
-// measures it on another. progress may be nil.
-func EvalKnowledge(ctx context.Context, train, test string, progress func(string)) (nlp.Report, error) {
-	a, err := readTSV(train)
-	if err != nil {
-		return nlp.Report{}, inputError{err}
-	}
-	b, err := readTSV(test)
-	if err != nil {
-		return nlp.Report{}, inputError{err}
-	}
-	base, _ := intents.Load(intents.Embedded())
-	if base == nil {
-		return nlp.Report{}, errors.New("the embedded knowledge base does not load")
-	}
-	files, done, err := dict.Open(dict.Embedded())
-	if err != nil {
-		return nlp.Report{}, err
-	}
-	defer done()
-	seg, err := nlp.NewSegmenterFrom(nlp.DictFiles(files), base.Words())
-	if err != nil {
-		return nlp.Report{}, err
-	}
-	defer seg.Close()
-	if progress != nil {
-		progress(fmt.Sprintf("training on %d questions, then ranking %d", len(a), len(b)))
-	}
-	return nlp.Evaluate(ctx, seg, a, b)
-}
-
-func readTSV(path string) ([]nlp.Example, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	var list []nlp.Example
-	in := bufio.NewScanner(f)
-	in.Buffer(make([]byte, 0, 4096), 1<<20)
-	for line := 1; in.Scan(); line++ {
-		raw := bytes.TrimPrefix(in.Bytes(), []byte("\xef\xbb\xbf"))
-		if len(bytes.TrimSpace(raw)) == 0 {
-			continue
-		}
-		i := bytes.LastIndexByte(raw, '\t')
-		if i < 0 || !utf8.Valid(raw) {
-			return nil, fmt.Errorf("%s:%d: want question TAB label in UTF-8", path, line)
-		}
-		list = append(list, nlp.Example{
-			Text: strings.TrimSpace(string(raw[:i])), Label: strings.TrimSpace(string(raw[i+1:])),
-		})
-	}
-	if err := in.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: no line in it", path)
-	}
-	return list, nil
 }
 
 // NewUser is a user to be added.
