@@ -107,6 +107,8 @@ export interface Handoff {
   priority?: string;
   receipt?: string;
   at?: string;
+  /** What a form has taken down already, masked, in the form's order. */
+  form?: { id: string; title: string; slots: { label: string; value: string }[] };
 }
 
 /** ReplyWindow is what the vendor still takes; without until no window is known to be open. */

@@ -1,8 +1,10 @@
 import { Progress, Tag } from "antd";
 import { useState, type ReactNode } from "react";
 import type { View } from "../api";
+import { headline, type Evidence } from "../explain";
 import { clock, reason, t, word } from "../locale";
 import { useSession } from "../session";
+import { EvidenceButton } from "./Evidence";
 import { Revealed } from "./Reveal";
 
 const Row = ({ k, children }: { k: string; children: ReactNode }) =>
@@ -26,6 +28,7 @@ function Secret({ conv, field, masked }: { conv: string; field: string; masked: 
 export function Side({ view }: { view: View }) {
   const { groups } = useSession();
   const { contact, handoff: h, conversation: cv } = view;
+  const why = view.messages.findLast((m) => m.evidence)?.evidence as Evidence | undefined;
   return (
     <aside className="side">
       <section>
@@ -75,6 +78,26 @@ export function Side({ view }: { view: View }) {
         <section>
           <h3>{t.side.summary}</h3>
           <p className="summary">{h.summary}</p>
+        </section>
+      )}
+      {h?.form && (
+        <section className="form">
+          <h3>
+            {t.side.form} <span className="dim">{h.form.title}</span>
+          </h3>
+          {h.form.slots.map((s) => (
+            <div key={s.label} className="slot">
+              <span className="dim">{s.label}</span>
+              <span>{s.value || "–"}</span>
+            </div>
+          ))}
+        </section>
+      )}
+      {why && (
+        <section>
+          <h3>{t.side.why}</h3>
+          <p className="why">{headline(why)}</p>
+          <EvidenceButton value={why as Record<string, unknown>} label={t.explain.detail} />
         </section>
       )}
       {h && h.candidates.length > 0 && (

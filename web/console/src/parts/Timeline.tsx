@@ -5,7 +5,7 @@ import { useDesk } from "../desk";
 import { clock, reason, say, t, word } from "../locale";
 import { useSession } from "../session";
 import type { Outgoing } from "../state";
-import { Evidence } from "./Evidence";
+import { EvidenceButton } from "./Evidence";
 import { useNow } from "./Left";
 import { Media } from "./Media";
 import { Revealed } from "./Reveal";
@@ -161,7 +161,7 @@ function Bubble({ m, view }: { m: Message; view: View }) {
         {m.masked && view.conversation.id && (
           <Revealed conv={view.conversation.id} field={"message:" + m.id} label={t.chat.reveal} onValue={setClear} />
         )}
-        {m.evidence && <Evidence value={m.evidence} />}
+        {m.evidence && <EvidenceButton value={m.evidence} />}
         {m.delivery && <DeliveryMark m={m} read={read} />}
       </div>
     </div>
