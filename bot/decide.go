@@ -51,6 +51,8 @@ type turn struct {
 	d    Decision
 	// judge is what a word of judgement in this message is about.
 	judge string
+	// about is the title of the Topic that began a form: a button says no more.
+	about string
 }
 
 // Decide takes one message through rules, offered options and the ranker. It is
@@ -93,6 +95,11 @@ func (m Memory) clone() Memory {
 	m.Offered = slices.Clone(m.Offered)
 	m.Signals = slices.Clone(m.Signals)
 	m.Entities = slices.Clone(m.Entities)
+	if m.Form != nil {
+		f := *m.Form
+		f.Filled = slices.Clone(f.Filled)
+		m.Form = &f
+	}
 	return m
 }
 
@@ -112,11 +119,15 @@ func (t *turn) text() {
 	}
 	leaked := nlp.HasSecret(raw) || t.has(secret)
 	mild := t.mild(signals)
+	// Whoever waits has been handed over: what he adds to a form may name a
+	// signal, which raises the priority but does not end the form, unless there
+	// is danger.
+	told := t.in.Waiting && t.form() != nil
 	switch {
-	case len(signals) > 0 && !mild:
+	case len(signals) > 0 && !mild && (!told || signals[0].Priority == "P0"):
 		t.signal(signals)
 	case t.judged():
-	case t.has(complaint):
+	case t.has(complaint) && (!told || !t.mem.Complaint):
 		t.complaint("")
 	case t.has(human):
 		t.human()
@@ -129,6 +140,7 @@ func (t *turn) text() {
 		t.say(Refuse, thirdParty, "third_party")
 	case t.has(override):
 		t.say(Refuse, override, "override")
+	case t.replied():
 	case t.offered():
 	case t.smallTalk():
 	default:
@@ -213,12 +225,42 @@ func (t *turn) signal(found []Signal) {
 	}
 	switch {
 	case t.has(complaint):
-		t.d.Intent, t.d.Notice = complaint, "complaint_received"
+		t.d.Intent, t.d.Notice, t.mem.Complaint = complaint, noticeComplaint, true
 		t.raise("P1")
 	case t.has(human):
 		t.d.Intent = human
 	}
 	t.because("signal")
+	if top.Priority == "P0" || t.has(human) {
+		return // nobody in danger is asked to fill in a form
+	}
+	for _, s := range found {
+		for _, f := range t.e.base.Forms() {
+			if slices.Contains(f.Signals, s.ID) {
+				t.askWaiting(f.ID)
+				return
+			}
+		}
+	}
+	if t.d.Intent == complaint {
+		t.askWaiting(intents.ComplaintForm)
+	}
+}
+
+// noticeComplaint is the phrase that confirms a complaint with its number.
+const noticeComplaint = "complaint_received"
+
+// askWaiting begins a form after a handoff: nothing waits for its answers, they
+// reach whoever takes the conversation.
+func (t *turn) askWaiting(id string) {
+	f, ok := t.e.base.Form(id)
+	if !ok {
+		return
+	}
+	t.d.Then = t.begin(f, true)
+	if t.d.Then != "" {
+		t.d.Options = t.mem.Offered
+	}
 }
 
 // complaint registers a grievance; it is never denied or dissuaded (RULES §9.2).
@@ -228,9 +270,14 @@ func (t *turn) complaint(topic string) {
 		group = tp.Group
 	}
 	t.handoff(complaint, complaint, t.e.group(group), "P1")
-	t.d.Notice = "complaint_received"
+	t.d.Notice, t.mem.Complaint = noticeComplaint, true
 	t.d.Reply = t.say1("complaint_now")
 	t.because(complaint)
+	form := intents.ComplaintForm
+	if tp, ok := t.e.base.Topic(topic); ok && tp.Form != "" {
+		form = tp.Form
+	}
+	t.askWaiting(form)
 }
 
 func (t *turn) human() {
@@ -243,6 +290,7 @@ func (t *turn) handoff(reason, intent, group, priority string) {
 	t.d.Action, t.d.Reason, t.d.Intent, t.d.Confidence = Handoff, reason, intent, 1
 	t.d.Group, t.d.Priority, t.d.Notice = group, priority, "handoff_queued"
 	t.d.Reply, t.d.Plain, t.d.Options = t.say1("handoff_now"), true, nil
+	t.mem.Stop()
 	t.settle()
 }
 
@@ -281,6 +329,12 @@ func (t *turn) event() bool {
 
 // media answers a file nobody here can read; the second one goes to people.
 func (t *turn) media() {
+	if f := t.form(); f != nil && t.in.Kind != chat.KindLocation && t.in.Kind != chat.KindLink {
+		// Evidence for a person to look at; the question stays open.
+		t.d.Action, t.d.Intent, t.d.Confidence, t.d.Reply = Answer, "media", 1, t.say1("form_media")
+		t.because("form")
+		return
+	}
 	switch t.in.Kind {
 	case chat.KindImage, chat.KindVoice, chat.KindVideo:
 		t.mem.Misses++
@@ -334,6 +388,11 @@ func (t *turn) pick(id string) {
 		t.d.Reply = t.say1("none_picked")
 		t.offer(t.humanOption())
 		return
+	}
+	if strings.HasPrefix(id, formOption) && t.formPick(id) {
+		return
+	}
+	switch id {
 	case OptionNone:
 		t.mem.Offered = nil
 		t.mem.Misses++
@@ -413,9 +472,11 @@ func (t *turn) builtin(id string) {
 	}
 }
 
-// topic answers with a Topic, or hands it to people where it says so.
+// topic answers with a Topic, or hands it to people where it says so. A form it
+// names is asked at once, or, where people are needed anyway, while they come.
 func (t *turn) topic(tp *intents.Topic, p float64) {
 	reply := t.e.base.Answer(tp, t.in.Channel, t.lang(), t.e.facts)
+	t.about = tp.Title
 	switch tp.Kind {
 	case intents.KindComplaint:
 		t.complaint(tp.ID)
@@ -432,13 +493,35 @@ func (t *turn) topic(tp *intents.Topic, p float64) {
 		}
 		t.handoff("topic", tp.ID, t.e.group(tp.Group), priority)
 		t.d.Reply, t.d.Plain = reply, false
+		t.askWaiting(tp.Form)
 	default:
-		t.settle()
-		t.d.Action, t.d.Reply = Answer, reply
-		t.next(tp)
+		t.topicAnswer(tp, p)
+		if f, ok := t.e.base.Form(tp.Form); ok && t.form() == nil && !t.in.Waiting {
+			if words := t.begin(f, false); words != "" {
+				t.ask(reply + "\n\n" + words)
+				t.mem.Judge = ""
+			} else if t.lang() != intents.LangEn {
+				t.complete(f, reply+"\n\n"+t.formText(f.Done)) // all of it is known
+			}
+		}
 	}
+	t.answeredWith(tp, p)
+}
+
+// topicAnswer says a Topic's text and offers what is worth asking next.
+func (t *turn) topicAnswer(tp *intents.Topic, p float64) {
+	t.settle()
+	t.d.Action, t.d.Reply = Answer, t.e.base.Answer(tp, t.in.Channel, t.lang(), t.e.facts)
+	t.followUps(tp)
+	t.answeredWith(tp, p)
+}
+
+func (t *turn) answeredWith(tp *intents.Topic, p float64) {
 	t.d.Topic, t.d.Intent, t.d.Confidence = tp.ID, tp.ID, p
 	t.mem.LastTopic = tp.ID
+	if n := len(t.mem.Answered); n > 0 && t.mem.Answered[n-1] == tp.ID {
+		return
+	}
 	t.mem.Answered = append(t.mem.Answered, tp.ID)
 	if n := len(t.mem.Answered); n > maxRemembered {
 		t.mem.Answered = t.mem.Answered[n-maxRemembered:]
@@ -448,8 +531,8 @@ func (t *turn) topic(tp *intents.Topic, p float64) {
 // maxRemembered bounds the lists in Memory.
 const maxRemembered = 10
 
-// next offers the Topics worth asking next.
-func (t *turn) next(tp *intents.Topic) {
+// followUps offers the Topics worth asking next.
+func (t *turn) followUps(tp *intents.Topic) {
 	var out []chat.Option
 	for _, id := range tp.FollowUps {
 		if next, ok := t.e.base.Topic(id); ok && len(out) < 3 && !slices.Contains(t.mem.Answered, id) {

@@ -31,6 +31,8 @@ type Input struct {
 	// Day is when it was written, in the contacts' own time: dates are counted
 	// from it. Zero leaves them relative.
 	Day time.Time
+	// Waiting says that the contact is in a queue for a person already.
+	Waiting bool
 }
 
 // Memory is what the bot keeps of a conversation between messages. The zero
@@ -58,6 +60,10 @@ type Memory struct {
 	// Lang is zh-Hans, zh-Hant or en; Signals every signal so far.
 	Lang    string   `json:"lang,omitempty"`
 	Signals []string `json:"signals,omitempty"`
+	// Complaint says that a complaint was registered.
+	Complaint bool `json:"complaint,omitempty"`
+	// Form is the form under way, or the last one.
+	Form *FormState `json:"form,omitempty"`
 	// First is the first thing said, masked; Entities what was found, masked.
 	First    string   `json:"first,omitempty"`
 	Entities []Masked `json:"entities,omitempty"`
@@ -100,6 +106,11 @@ type Decision struct {
 	// the Reply once there is one: handoff_queued (or what the desk's hours
 	// call for in its place) or complaint_received.
 	Notice string `json:"notice,omitempty"`
+	// Then is what is asked after the Notice: the first question of a form
+	// that is filled in while the contact waits. Options are then its options.
+	Then string `json:"then,omitempty"`
+	// Form is what a form has brought so far.
+	Form *Form `json:"form,omitempty"`
 	// Plain says that the Notice alone says all the Reply does, so whoever
 	// says the Notice may leave the Reply out.
 	Plain   bool          `json:"-"`
@@ -142,6 +153,21 @@ type Evidence struct {
 	Thresholds *nlp.Thresholds `json:"thresholds,omitempty"`
 	// Knowledge is the version of the knowledge base.
 	Knowledge string `json:"knowledge"`
+	// Form is what the message was to a form under way.
+	Form *FormStep `json:"form,omitempty"`
+}
+
+// FormStep is what one message was to a form.
+type FormStep struct {
+	ID string `json:"id"`
+	// Did is asked, filled, skipped, corrected, not_understood, interrupted or
+	// cancelled.
+	Did string `json:"did"`
+	// Slot is the one open after it, Tries how often it was not understood;
+	// State is the form's.
+	Slot  string `json:"slot,omitempty"`
+	Tries int    `json:"tries,omitempty"`
+	State string `json:"state"`
 }
 
 // Scored is one Topic with the parts of its score.

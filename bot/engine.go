@@ -60,6 +60,7 @@ type Engine struct {
 	// follow them.
 	verdicts  map[string]string
 	particles string
+	words     formWords
 }
 
 // Prefixes of rule and label names, so that signals, builtins and Topics may
@@ -90,6 +91,7 @@ func NewContext(ctx context.Context, o Options) (*Engine, error) {
 	e.markers = lines("data/followups.txt")
 	e.spare = sentences()
 	e.verdicts, e.particles = judgements()
+	e.words = readFormWords(e.particles)
 	if err := e.compile(); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func bare(text, trim string) string {
 // Only right after an answer, or after a rating, do such words mean it: "still
 // not solved" is then no complaint and no question.
 func (t *turn) judged() bool {
-	if t.judge == "" {
+	if t.judge == "" || t.form() != nil {
 		return false
 	}
 	verdict := t.e.verdicts[bare(t.norm, t.e.particles)]

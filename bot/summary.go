@@ -51,6 +51,7 @@ func (t *turn) done() Decision {
 			}
 		}
 	}
+	t.resume()
 	t.patience()
 	for _, h := range t.hits {
 		h.Text = nlp.Mask(h.Text)
@@ -60,6 +61,7 @@ func (t *turn) done() Decision {
 	ev.Action, ev.Intent, ev.Topic = d.Action, d.Intent, d.Topic
 	d.Lang = t.lang()
 	d.fill()
+	d.Form = t.report()
 	if d.Action == Handoff {
 		d.Summary = t.summary()
 	}
@@ -96,7 +98,9 @@ func (t *turn) summary() string {
 		add("summary_from", "channel", t.phrase("channel_"+t.in.Channel))
 	}
 	add("summary_reason", "reason", t.reason())
-	add("summary_signals", "signals", t.signalTitles())
+	if !strings.HasPrefix(t.d.Reason, "signal:") { // that reason has named them
+		add("summary_signals", "signals", t.signalTitles())
+	}
 	last := quote(t.in.Text)
 	if t.mem.First != last {
 		add("summary_first", "text", t.mem.First)
@@ -131,6 +135,9 @@ func (t *turn) summary() string {
 	}
 	add("summary_entities", "entities", t.list(found))
 	add("summary_turns", "count", strconv.Itoa(t.mem.Turns))
+	if t.d.Form != nil {
+		b.WriteString(t.d.Form.Note)
+	}
 	return b.String()
 }
 
@@ -161,6 +168,12 @@ func (t *turn) reason() string {
 		id = "reason_misses"
 	case t.d.Reason == "insult":
 		id, vars["signals"] = "reason_signal", t.e.builtins[insult].Title
+	case strings.HasPrefix(t.d.Reason, FormReason):
+		f, ok := t.e.base.Form(strings.TrimPrefix(t.d.Reason, FormReason))
+		if !ok {
+			return ""
+		}
+		return f.Reason
 	case t.d.Reason == "topic":
 		if tp, ok := t.e.base.Topic(t.d.Topic); ok {
 			vars["topic"] = tp.Title

@@ -50,7 +50,9 @@ type Package struct {
 	Candidates []Candidate `json:"candidates,omitempty"`
 	Entities   []Entity    `json:"entities,omitempty"`
 	Signals    []string    `json:"signals,omitempty"`
-	Summary    string      `json:"summary"`
+	// Form is what the contact answered to a form's questions; nil without one.
+	Form    *Form  `json:"form,omitempty"`
+	Summary string `json:"summary"`
 	// Preview is the contact's last words, masked and cut to 60 characters.
 	Preview string `json:"preview"`
 	Receipt string `json:"receipt"` // the number the contact was given
@@ -60,6 +62,24 @@ type Package struct {
 	// Avoid is the agent who must not get it: the one the contact was
 	// dissatisfied with.
 	Avoid string `json:"avoid,omitempty"`
+}
+
+// Form is a form's answers, masked.
+type Form struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	// State is asking, done, cancelled or stopped.
+	State string `json:"state"`
+	Slots []Slot `json:"slots"`
+	// Note is the same as a sentence; the Summary ends with it.
+	Note string `json:"note,omitempty"`
+}
+
+// Slot is one answer of a Form; Value is empty when there is none.
+type Slot struct {
+	ID    string `json:"id"`
+	Label string `json:"label"`
+	Value string `json:"value"`
 }
 
 // Item is one waiting conversation in a queue.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"wensheng/nlp"
 )
 
 const (
@@ -96,6 +98,18 @@ func (b *Base) Form(id string) (*Form, bool) {
 		return nil, false
 	}
 	return &b.forms[i], true
+}
+
+// Fill returns a sentence of a Form in lang (any locale), with the facts filled
+// in; see Answer.
+func (b *Base) Fill(text, lang string, facts map[string]string) string {
+	lang = Lang(lang)
+	if lang == LangHant {
+		text = nlp.Traditional(text)
+	} else {
+		lang = LangHans
+	}
+	return b.fill(text, lang, facts)
 }
 
 // Forms are all of them, in file order.

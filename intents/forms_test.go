@@ -134,7 +134,7 @@ func TestForms_EmbeddedAskOnlyWhatIsNecessary(t *testing.T) {
 			t.Errorf("form %s has %d questions", id, n)
 		}
 		for _, s := range f.Slots {
-			if strings.ContainsAny(s.Ask, "\n") || (s.Kind == intents.SlotPhone || s.Kind == intents.SlotCardTail) && !s.Private {
+			if strings.ContainsAny(s.Ask, "\n") || s.Kind == intents.SlotPhone && !s.Private {
 				t.Errorf("form %s: slot %s: %+v", id, s.ID, s)
 			}
 		}

@@ -125,7 +125,7 @@ func TestEmbedded_SaysEveryPhraseInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	b := embedded(t)
 	vars := map[string]string{}
-	for _, v := range []string{"position", "receipt", "agent", "url", "group", "signals", "topic", "channel", "reason", "text", "candidates", "count", "entities", "score", "month", "day", "time"} {
+	for _, v := range []string{"position", "receipt", "agent", "url", "group", "signals", "topic", "channel", "reason", "text", "candidates", "count", "entities", "score", "month", "day", "time", "known", "value", "title", "form", "values", "amount"} {
 		vars[v] = "<" + v + ">"
 	}
 	for _, id := range b.PhraseIDs() {

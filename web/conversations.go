@@ -88,11 +88,20 @@ type handoffView struct {
 	Candidates []handoff.Candidate `json:"candidates"`
 	Entities   []handoff.Entity    `json:"entities"`
 	Signals    []string            `json:"signals"`
+	Form       *formView           `json:"form,omitempty"`
 	Summary    string              `json:"summary"`
 	Group      string              `json:"group,omitempty"`
 	Priority   handoff.Priority    `json:"priority,omitempty"`
 	Receipt    string              `json:"receipt,omitempty"`
 	At         *time.Time          `json:"at,omitempty"`
+}
+
+// formView is what the contact answered to a form's questions, masked.
+type formView struct {
+	ID    string         `json:"id"`
+	Title string         `json:"title"`
+	State string         `json:"state"`
+	Slots []handoff.Slot `json:"slots"`
 }
 
 type speaker struct {
@@ -245,6 +254,12 @@ func (s *Server) viewHandoff(p handoff.Package) *handoffView {
 	}
 	for _, e := range p.Entities {
 		out.Entities = append(out.Entities, handoff.Entity{Kind: e.Kind, Value: s.o.Mask(e.Value)})
+	}
+	if f := p.Form; f != nil {
+		out.Form = &formView{ID: f.ID, Title: f.Title, State: f.State, Slots: make([]handoff.Slot, 0, len(f.Slots))}
+		for _, x := range f.Slots {
+			out.Form.Slots = append(out.Form.Slots, handoff.Slot{ID: x.ID, Label: x.Label, Value: s.o.Mask(x.Value)})
+		}
 	}
 	if !p.At.IsZero() {
 		out.At = &p.At

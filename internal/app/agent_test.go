@@ -48,6 +48,7 @@ type convView struct {
 		Reason, Intent, Topic, Summary, Receipt, Priority string
 		Candidates, Entities                              []any
 		Signals                                           []string
+		Form                                              formAnswers
 	}
 	Messages []struct {
 		ID, Text, Kind, Event, Delivery string
@@ -55,6 +56,20 @@ type convView struct {
 		Hidden                          bool
 		From                            speaker
 	}
+}
+
+type formAnswers struct {
+	ID, State string
+	Slots     []struct{ ID, Label, Value string }
+}
+
+func (f formAnswers) value(slot string) string {
+	for _, s := range f.Slots {
+		if s.ID == slot {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 func (a *agent) view(conv string) convView {

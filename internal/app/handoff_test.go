@@ -26,8 +26,8 @@ func (a *agent) online(capacity int) {
 }
 
 type queueItem struct {
-	Conv, Group, Priority, Reason, Preview string
-	Signals                                []string
+	Conv, Channel, Group, Priority, Reason, Preview string
+	Signals                                         []string
 }
 
 func (a *agent) queue() []queueItem {

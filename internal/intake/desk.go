@@ -92,8 +92,13 @@ func (i *Intake) serve(ctx context.Context, l handoff.Lease, name string) error 
 		Event: chat.EventClaim, Group: l.Group, Priority: conv.Priority,
 		Agent: l.Agent, Lease: l.Token, Generation: l.Generation,
 		Append: []chat.Message{i.system(string(chat.EventClaim), l.Agent)},
+		Memory: stopForm(conv.Memory),
 	}
-	i.tell(&c, conv, i.o.Bot().Say("agent_joined", langOf(conv), map[string]string{"agent": name}))
+	phrase := "agent_joined"
+	if conv.LastAgent == l.Agent {
+		phrase = "agent_back" // whom the contact has talked to before
+	}
+	i.tell(&c, conv, i.o.Bot().Say(phrase, langOf(conv), map[string]string{"agent": name}))
 	_, _, err = i.write(ctx, conv, chat.Fence{Generation: l.Generation}, c)
 	var te *chat.TransitionError
 	if errors.As(err, &te) || errors.Is(err, chat.ErrLeaseLost) || errors.Is(err, chat.ErrConflict) {
@@ -403,6 +408,21 @@ func (i *Intake) Position(ctx context.Context, id chat.ConvID) (int, error) {
 		return 0, err
 	}
 	return i.o.Desk.Position(ctx, conv.Group, id)
+}
+
+// stopForm ends a form that is under way in the bot's memory, because a person
+// asks now; nil when there is none. Its answers are in the package.
+func stopForm(memory json.RawMessage) json.RawMessage {
+	var mem bot.Memory
+	if len(memory) == 0 || json.Unmarshal(memory, &mem) != nil || mem.Form == nil || mem.Form.State != bot.FormAsking {
+		return nil
+	}
+	mem.Stop()
+	raw, err := json.Marshal(mem)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // langOf is the language the contact was last answered in.

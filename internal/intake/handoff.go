@@ -40,6 +40,7 @@ func (i *Intake) handOff(ctx context.Context, e *bot.Engine, conv chat.Conversat
 	if conv.Score > 0 && conv.Score <= 2 {
 		pkg.Avoid = conv.LastAgent
 	}
+	pkg.Form = i.formOf(d.Form)
 	raw, err := json.Marshal(pkg)
 	if err != nil {
 		i.o.Logger.ErrorContext(ctx, "handoff package not made", "err", err)
@@ -48,12 +49,38 @@ func (i *Intake) handOff(ctx context.Context, e *bot.Engine, conv chat.Conversat
 	s.Agent, s.Lease = "", ""
 	s.Generation, s.Handoff = generation, raw
 	s.Append = append(s.Append, i.system(string(chat.EventHandoff), d.Reason))
+	i.noteForm(s, pkg.Form)
 	for _, text := range i.handoffWords(ctx, e, g, pkg, d) {
 		i.say(conv, s, m, chat.Message{Text: text, Evidence: evidence})
 		evidence = nil // it explains the decision once
 	}
+	if d.Then != "" {
+		i.say(conv, s, m, chat.Message{Text: d.Then, Options: d.Options})
+	}
 	s.Effects = append(s.Effects, i.enqueueing(generation))
 	i.o.Meter.Handoff(g.ID, string(pkg.Priority), pkg.Reason)
+}
+
+// formOf is a form's answers as the package keeps them, masked once more.
+func (i *Intake) formOf(f *bot.Form) *handoff.Form {
+	if f == nil {
+		return nil
+	}
+	out := &handoff.Form{ID: f.ID, Title: f.Title, State: f.State, Note: i.o.Mask(f.Note), Slots: make([]handoff.Slot, 0, len(f.Slots))}
+	for _, x := range f.Slots {
+		out.Slots = append(out.Slots, handoff.Slot{ID: x.ID, Label: x.Label, Value: i.o.Mask(x.Value)})
+	}
+	return out
+}
+
+// noteForm writes the answers of a form that has ended into the timeline.
+func (i *Intake) noteForm(s *step, f *handoff.Form) {
+	if f == nil || f.Note == "" || f.State == bot.FormAsking {
+		return
+	}
+	m := i.system("form", f.ID)
+	m.Kind, m.Text = chat.KindNote, f.Note
+	s.Append = append(s.Append, m)
 }
 
 // enqueueing is the effect that brings a handoff of that generation to its queue.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wensheng/bot"
+	"wensheng/handoff"
 	"wensheng/internal/chat"
 )
 
@@ -131,6 +132,7 @@ func (i *Intake) decide(ctx context.Context, t *chat.Turn, claimed []*reply) *st
 		case conv.State == chat.StateWaiting:
 			i.reassure(ctx, engine, conv, s, m, &mem)
 		case conv.State.Held():
+			mem.Stop() // a person asks now
 			i.warn(engine, s, m)
 		case conv.State == chat.StateClosed:
 			// A silent word after the end; nothing to decide.
@@ -298,17 +300,36 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 			}
 		}
 	}
-	again := e.Decide(*mem, bot.Input{Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel, Day: i.today()})
-	if again.Notice == noticeComplaint && pkg.Reason != again.Reason {
+	again := e.Decide(*mem, bot.Input{
+		Text: m.Text, Kind: m.Kind, Pick: m.Pick, Channel: conv.Channel, Day: i.today(), Waiting: true,
+	})
+	asking := mem.Form != nil && mem.Form.State == bot.FormAsking
+	asked := asking && again.Action != bot.Handoff // it was a reply to a form's question, or came in between
+	switch {
+	case again.Notice == noticeComplaint && pkg.Reason != again.Reason:
 		pkg.Reason = again.Reason
 		if p := prio(again.Priority); p < pkg.Priority {
 			pkg.Priority, raised = p, true
 		}
 		i.say(conv, s, m, chat.Message{Text: e.Say(complaintPhrase(pkg.Channel), mem.Lang, map[string]string{"receipt": pkg.Receipt})})
+		if again.Then != "" {
+			i.say(conv, s, m, chat.Message{Text: again.Then, Options: again.Options})
+		}
+		asking = true
+	case asked:
+		evidence, err := json.Marshal(again.Evidence)
+		if err != nil {
+			i.o.Logger.WarnContext(ctx, "evidence not kept", "err", err)
+		}
+		i.say(conv, s, m, chat.Message{Text: again.Reply, Options: again.Options, Evidence: evidence})
+	}
+	if asking {
+		mem.Form, mem.Offered, mem.Complaint = again.Memory.Form, again.Memory.Offered, again.Memory.Complaint
+		i.formGrows(s, &pkg, again.Form)
 	}
 	// On WeChat a word that gets no answer looks like a broken account; in web
 	// chat the place in the queue is on the screen, and an SMS costs.
-	note := !pkg.Noted && !raised && again.Reason != "human" && again.Notice != noticeComplaint && conv.Channel == "wechat"
+	note := !pkg.Noted && !raised && !asked && again.Reason != "human" && again.Notice != noticeComplaint && conv.Channel == "wechat"
 	pkg.Noted = pkg.Noted || note
 	pkg.Preview = i.preview(m.Text)
 	if raw, err := json.Marshal(pkg); err == nil {
@@ -335,6 +356,19 @@ func (i *Intake) reassure(ctx context.Context, e *bot.Engine, conv chat.Conversa
 		i.say(conv, s, m, chat.Message{Text: e.Say("waiting_reassure", mem.Lang,
 			map[string]string{"position": strconv.Itoa(pos), "receipt": pkg.Receipt})})
 	}
+}
+
+// formGrows puts a form's newest answers into the package and its summary.
+func (i *Intake) formGrows(s *step, pkg *handoff.Package, f *bot.Form) {
+	if f == nil {
+		return
+	}
+	if pkg.Form != nil {
+		pkg.Summary = strings.TrimSuffix(pkg.Summary, pkg.Form.Note)
+	}
+	pkg.Form = i.formOf(f)
+	pkg.Summary += pkg.Form.Note
+	i.noteForm(s, pkg.Form)
 }
 
 // warn marks signals in the words of a contact an agent is already talking to.
