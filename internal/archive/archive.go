@@ -107,6 +107,16 @@ func Open(ctx context.Context, o Options) (*Archive, error) {
 	return a, nil
 }
 
+// Exists reports whether there is a database to open: PostgreSQL by its URL, or
+// the file under the data directory. It does not connect.
+func Exists(url, dir string) bool {
+	if url != "" {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(dir, sqliteFile))
+	return err == nil
+}
+
 func (a *Archive) openSQLite(dir string) error {
 	a.mode = ModeSQLite
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -83,6 +83,12 @@ var tests = map[string]func(t *testing.T, b base){
 	"seals again after rotation": testReseal,
 	"opens from many processes":  testOpenTwice,
 	"tells when it is not there": testClosed,
+	"keeps versions":             testVersions,
+	"publishes one version":      testPublish,
+	"keeps test sets and runs":   testTestSets,
+	"keeps what is learned":      testLearning,
+	"frees a deleted draft":      testDraftDeletedFreesWhatItHeld,
+	"seals what editors keep":    testKnowledgeSealed,
 }
 
 func TestArchive_OnSQLite(t *testing.T) {
