@@ -26,6 +26,7 @@ import (
 	"wensheng/internal/chat"
 	"wensheng/internal/config"
 	"wensheng/internal/intake"
+	"wensheng/internal/knowledge"
 	"wensheng/internal/pii"
 	"wensheng/internal/redisx"
 	"wensheng/internal/store"
@@ -54,18 +55,19 @@ type App struct {
 	tune   func(*intake.Options)
 	sealer *pii.Sealer
 
-	redis     *redisx.DB
-	store     *store.Store
-	archive   *archive.Archive
-	vault     *vault
-	desk      *handoff.Desk
-	knowledge *knowledge
-	wechat    *wechat.Channel
-	webchat   *webchat.Channel
-	sms       *sms.Channel
-	router    *channels.Router
-	intake    *intake.Intake
-	web       *web.Server
+	redis   *redisx.DB
+	store   *store.Store
+	archive *archive.Archive
+	vault   *vault
+	desk    *handoff.Desk
+	live    *knowledge.Live
+	library *knowledge.Library
+	wechat  *wechat.Channel
+	webchat *webchat.Channel
+	sms     *sms.Channel
+	router  *channels.Router
+	intake  *intake.Intake
+	web     *web.Server
 
 	listener net.Listener
 	server   *http.Server
@@ -102,12 +104,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, fmt.Errorf("listen on %s: %w", a.cfg.Listen, err)
 	}
 
-	o.Progress("knowledge base")
-	if a.knowledge, err = loadKnowledge(ctx, a.cfg, o.Logger, a.meter.Knowledge); err != nil {
-		return nil, err
-	}
 	o.Progress("redis")
 	if err := a.openStores(ctx); err != nil {
+		return nil, err
+	}
+	o.Progress("knowledge base")
+	if err := a.openLibrary(ctx); err != nil {
 		return nil, err
 	}
 	o.Progress("channels")
@@ -205,7 +207,7 @@ func (a *App) Run(ctx context.Context) error {
 	g, bg := errgroup.WithContext(bg)
 	for _, run := range []func(context.Context) error{
 		a.store.Run, a.desk.Run, a.intake.Run, a.web.Run,
-		a.wechat.Run, a.webchat.Run, a.knowledge.watch, a.watchRedis, a.expire,
+		a.wechat.Run, a.webchat.Run, a.live.Run, a.library.Run, a.watchDirectory, a.watchRedis, a.expire,
 	} {
 		g.Go(func() error {
 			if err := run(bg); err != nil && !errors.Is(err, context.Canceled) {
@@ -263,6 +265,9 @@ func (a *App) drain(ctx context.Context) {
 func (a *App) close(ctx context.Context) {
 	if a.listener != nil {
 		_ = a.listener.Close() // already closed by an orderly shutdown
+	}
+	if a.live != nil {
+		a.live.Close()
 	}
 	if a.archive != nil {
 		if err := a.archive.Close(); err != nil {

@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"wensheng/bot"
+	"wensheng/internal/archive"
 	"wensheng/internal/chat"
 	"wensheng/internal/config"
 )
@@ -15,12 +18,28 @@ import (
 // Asker answers single questions with the very engine that serves.
 type Asker struct{ engine *bot.Engine }
 
-// NewAsker loads the knowledge base a config names.
-func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Asker, error) {
-	e, err := newEngine(ctx, cfg, log)
+// NewAsker loads what a gateway with that config would serve: the directory, or
+// the published version where there is a database, or the embedded base.
+func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Asker, err error) {
+	var db *archive.Archive
+	if cfg.Knowledge.Dir == "" && archive.Exists(cfg.Database.URL.Reveal(), cfg.Data) {
+		sealer, err := newSealer(cfg)
+		if err != nil {
+			return nil, err
+		}
+		db, err = archive.Open(ctx, archive.Options{
+			URL: cfg.Database.URL.Reveal(), Dir: cfg.Data, Sealer: sealer, Clock: time.Now, Logger: log, //nolint:forbidigo // where no clock is injected, the real one is read here
+		})
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+	}
+	live, err := newLive(ctx, cfg, db, time.Now, log, func(string) {}) //nolint:forbidigo // where no clock is injected, the real one is read here
 	if err != nil {
 		return nil, err
 	}
+	e, _ := live.Acquire() // as long as the process
 	return &Asker{engine: e}, nil
 }
 
@@ -48,7 +67,12 @@ type Candidate struct {
 
 // Ask decides on one text as the first word of a fresh conversation.
 func (a *Asker) Ask(text string) Answer {
-	d := a.engine.Decide(bot.Memory{}, bot.Input{Text: text, Kind: chat.KindText, Channel: config.KindWeb})
+	return answerOf(text, a.engine.Decide(bot.Memory{}, bot.Input{Text: text, Kind: chat.KindText, Channel: config.KindWeb}))
+}
+
+// answerOf shows a decision as `ask --json` prints it; the console's test tool
+// shows the same.
+func answerOf(text string, d bot.Decision) Answer {
 	out := Answer{
 		Text: text, Action: string(d.Action), Topic: d.Topic, Confidence: d.Confidence, Intent: d.Intent,
 		Signals: append([]string{}, d.Signals...), Group: d.Group, Priority: d.Priority, Reply: d.Reply,

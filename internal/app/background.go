@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"time"
+
+	"wensheng/internal/knowledge"
 )
 
 const (
@@ -21,11 +23,15 @@ func (a *App) watchRedis(ctx context.Context) error {
 	})
 }
 
-// expire deletes logins and tickets that are over, until ctx ends.
+// expire deletes logins that are over and what was learned long ago, until ctx
+// ends.
 func (a *App) expire(ctx context.Context) error {
 	return every(ctx, expireEvery, func(ctx context.Context) {
 		if _, err := a.archive.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "expired logins not deleted", "err", err)
+		}
+		if _, err := a.archive.DeleteLearned(ctx, a.clock().Add(-knowledge.KeepLearned)); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "what was learned long ago not deleted", "err", err)
 		}
 	})
 }

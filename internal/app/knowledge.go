@@ -8,17 +8,21 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
 	"wensheng/bot"
 	"wensheng/intents"
+	"wensheng/internal/archive"
+	"wensheng/internal/chat"
 	"wensheng/internal/config"
+	"wensheng/internal/knowledge"
+	"wensheng/internal/pii"
 	"wensheng/nlp"
 	"wensheng/nlp/dict"
+	"wensheng/web"
 )
 
 // ErrInput marks what the operator has to mend: config, knowledge, a file he named.
@@ -30,33 +34,6 @@ type inputError struct{ error }
 func (e inputError) Is(target error) bool { return target == ErrInput }
 func (e inputError) Unwrap() error        { return e.error }
 
-// knowledge is the engine in force. A directory is watched; a version with an
-// error is reported and the one in force stays.
-type knowledge struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	current atomic.Pointer[bot.Engine]
-	// inForce is told the version at the start and at every change.
-	inForce func(version string)
-}
-
-func loadKnowledge(ctx context.Context, cfg *config.Config, log *slog.Logger, inForce func(string)) (*knowledge, error) {
-	k := &knowledge{cfg: cfg, log: log, inForce: inForce}
-	e, err := newEngine(ctx, cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	k.use(e)
-	return k, nil
-}
-
-func (k *knowledge) use(e *bot.Engine) {
-	k.current.Store(e)
-	k.inForce(e.Version())
-}
-
-func (k *knowledge) engine() *bot.Engine { return k.current.Load() }
-
 func knowledgeFS(dir string) fs.FS {
 	if dir == "" {
 		return intents.Embedded()
@@ -64,21 +41,71 @@ func knowledgeFS(dir string) fs.FS {
 	return os.DirFS(dir)
 }
 
-func newEngine(ctx context.Context, cfg *config.Config, log *slog.Logger) (*bot.Engine, error) {
-	base, problems := intents.Load(knowledgeFS(cfg.Knowledge.Dir))
-	if base == nil {
-		errs, _ := split(problems)
-		return nil, inputError{errors.New(strings.Join(errs, "\n"))}
+// builder trains engines as the config says.
+func builder(cfg *config.Config, log *slog.Logger) knowledge.Build {
+	return func(ctx context.Context, base *intents.Base, progress func(done, total int)) (*bot.Engine, error) {
+		files, done, err := dict.Open(dict.Embedded())
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return bot.NewContext(ctx, bot.Options{
+			Base: base, Facts: facts(cfg), Groups: groupIDs(cfg), Dict: nlp.DictFiles(files),
+			CacheDir: filepath.Join(cfg.Data, "model"), Logger: log, Progress: progress,
+		})
 	}
-	files, done, err := dict.Open(dict.Embedded())
+}
+
+// newLive loads what is in force: the directory of the config, or what db has
+// published, or the embedded knowledge base. db may be nil.
+func newLive(ctx context.Context, cfg *config.Config, db *archive.Archive, clock func() time.Time, log *slog.Logger, inForce func(string)) (*knowledge.Live, error) {
+	o := knowledge.LiveOptions{Dir: cfg.Knowledge.Dir, Build: builder(cfg, log), InForce: inForce, Clock: clock, Logger: log}
+	if db != nil {
+		o.Store = db
+	}
+	live, err := knowledge.NewLive(ctx, o)
+	var bad *knowledge.BaseError
+	if errors.As(err, &bad) {
+		return nil, inputError{err}
+	}
+	return live, err
+}
+
+// openLibrary loads the knowledge in force and the editors' side of it.
+func (a *App) openLibrary(ctx context.Context) (err error) {
+	a.live, err = newLive(ctx, a.cfg, a.archive, a.clock, a.log, a.meter.Knowledge)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer done()
-	return bot.NewContext(ctx, bot.Options{
-		Base: base, Facts: facts(cfg), Groups: groupIDs(cfg), Dict: nlp.DictFiles(files),
-		CacheDir: filepath.Join(cfg.Data, "model"), Logger: log,
+	wording, err := web.Wording(nlp.Normalize)
+	if err != nil {
+		return err
+	}
+	a.library = knowledge.New(knowledge.Options{
+		Store: a.archive, Live: a.live, Build: builder(a.cfg, slog.New(slog.DiscardHandler)), Dir: a.cfg.Knowledge.Dir,
+		Mask: pii.Mask,
+		Lint: func(b *intents.Base) []intents.Problem {
+			return slices.Concat(b.CheckFacts(facts(a.cfg)), b.CheckGroups(groupIDs(a.cfg)),
+				intents.Lint(b, intents.LintOptions{Day: a.clock().In(knowledge.China), Wording: wording}))
+		},
+		Answer: func(text string, d bot.Decision) any { return answerOf(text, d) },
+		Clock:  a.clock, Logger: a.log,
 	})
+	return nil
+}
+
+// record is where closed conversations go: to the archive, and what they teach
+// to the knowledge base's editors. Both are repeated until both are done.
+type record struct {
+	*archive.Archive
+	library *knowledge.Library
+}
+
+func (r record) SaveConversation(ctx context.Context, c chat.Conversation, transcript []chat.Message) error {
+	if err := r.Archive.SaveConversation(ctx, c, transcript); err != nil {
+		return err
+	}
+	return r.library.Collect(ctx, c, transcript)
 }
 
 // split tells errors from warnings.
@@ -118,9 +145,9 @@ func groupIDs(cfg *config.Config) []string {
 // that a version copied file by file is loaded once and whole.
 const settle = 200 * time.Millisecond
 
-// watch reloads the directory at every change until ctx ends.
-func (k *knowledge) watch(ctx context.Context) error {
-	dir := k.cfg.Knowledge.Dir
+// watchDirectory reloads the knowledge directory at every change until ctx ends.
+func (a *App) watchDirectory(ctx context.Context) error {
+	dir := a.cfg.Knowledge.Dir
 	if dir == "" {
 		<-ctx.Done()
 		return nil
@@ -150,27 +177,13 @@ func (k *knowledge) watch(ctx context.Context) error {
 		case <-w.Events:
 			quiet.Reset(settle)
 		case err := <-w.Errors:
-			k.log.WarnContext(ctx, "knowledge directory not watched well", "err", err)
+			a.log.WarnContext(ctx, "knowledge directory not watched well", "err", err)
 			quiet.Reset(settle)
 		case <-quiet.C:
-			k.reload(ctx)
+			a.live.ReloadDir(ctx)
 			if err := addTree(); err != nil {
-				k.log.WarnContext(ctx, "knowledge directory not watched", "err", err)
+				a.log.WarnContext(ctx, "knowledge directory not watched", "err", err)
 			}
 		}
 	}
-}
-
-func (k *knowledge) reload(ctx context.Context) {
-	e, err := newEngine(ctx, k.cfg, k.log)
-	if err != nil {
-		k.log.ErrorContext(ctx, "knowledge base not reloaded, the version in force stays",
-			"version", k.engine().Version(), "err", err)
-		return
-	}
-	if e.Version() == k.engine().Version() {
-		return
-	}
-	k.use(e)
-	k.log.InfoContext(ctx, "knowledge base reloaded", "version", e.Version())
 }

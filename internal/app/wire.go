@@ -50,8 +50,8 @@ func (a *App) wire() error {
 		return err
 	}
 	pipeline := intake.Options{
-		Store: a.store, Bot: a.knowledge.engine, Desk: a.desk, Groups: a.desk.Groups(),
-		Sender: a.router, Archive: a.archive, Meter: a.meter,
+		Store: a.store, Bot: a.live.Acquire, Desk: a.desk, Groups: a.desk.Groups(),
+		Sender: a.router, Archive: record{a.archive, a.library}, Meter: a.meter,
 		Redact: pii.Redact, Mask: pii.Mask, Clock: a.clock, Logger: a.log,
 		IdleClose: a.cfg.Timeouts.Idle, KeepClosed: noneOr(a.cfg.Timeouts.Reopen),
 		PartWait: partWait(a.cfg),
@@ -281,7 +281,7 @@ func (a *App) ready(ctx context.Context) web.Readiness {
 	r := web.Readiness{
 		Redis:     dep(a.redis.Mode(), a.writable(ctx)),
 		Database:  dep(a.archive.Mode(), a.archive.Ping(ctx)),
-		Knowledge: web.Dependency{OK: true, Version: a.knowledge.engine().Version()},
+		Knowledge: web.Dependency{OK: a.live.Problem() == "", Mode: a.live.Source(), Version: a.live.Hash(), Problem: a.live.Problem()},
 	}
 	a.meter.RedisUp(r.Redis.OK)
 	// A slow database never slows a borrower: the record is written from

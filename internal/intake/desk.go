@@ -98,7 +98,7 @@ func (i *Intake) serve(ctx context.Context, l handoff.Lease, name string) error 
 	if conv.LastAgent == l.Agent {
 		phrase = "agent_back" // whom the contact has talked to before
 	}
-	i.tell(&c, conv, i.o.Bot().Say(phrase, langOf(conv), map[string]string{"agent": name}))
+	i.tell(&c, conv, i.phrase(phrase, langOf(conv), map[string]string{"agent": name}))
 	_, _, err = i.write(ctx, conv, chat.Fence{Generation: l.Generation}, c)
 	var te *chat.TransitionError
 	if errors.As(err, &te) || errors.Is(err, chat.ErrLeaseLost) || errors.Is(err, chat.ErrConflict) {
@@ -215,7 +215,7 @@ func (i *Intake) Hold(ctx context.Context, u chat.User, id chat.ConvID, lease st
 	switch {
 	case on && conv.State == chat.StateServing:
 		i.move(&c, conv, chat.EventHold)
-		i.tell(&c, conv, i.o.Bot().Say("on_hold", langOf(conv), map[string]string{"agent": u.Name}))
+		i.tell(&c, conv, i.phrase("on_hold", langOf(conv), map[string]string{"agent": u.Name}))
 	case !on && conv.State == chat.StateOnHold:
 		i.move(&c, conv, chat.EventResume)
 	default:
@@ -239,7 +239,7 @@ func (i *Intake) Release(ctx context.Context, u chat.User, id chat.ConvID, lease
 		Event: chat.EventRelease, Group: conv.Group, Priority: conv.Priority,
 		Append: []chat.Message{i.system(string(chat.EventRelease), u.ID)},
 	}
-	i.tell(&c, conv, i.o.Bot().Say("agent_left", langOf(conv), nil))
+	i.tell(&c, conv, i.phrase("agent_left", langOf(conv), nil))
 	if _, _, err = i.write(ctx, conv, chat.Fence{Lease: lease}, c); err != nil {
 		return err
 	}
@@ -286,7 +286,7 @@ func (i *Intake) Transfer(ctx context.Context, u chat.User, id chat.ConvID, leas
 			Name: u.Name, Agent: u.ID, Text: i.o.Redact(note), At: i.o.Clock(),
 		})
 	}
-	i.tell(&c, conv, i.o.Bot().Say("handoff_transfer", langOf(conv), map[string]string{"group": g.Name}))
+	i.tell(&c, conv, i.phrase("handoff_transfer", langOf(conv), map[string]string{"group": g.Name}))
 	if _, _, err = i.write(ctx, conv, chat.Fence{Lease: lease}, c); err != nil {
 		return err
 	}
@@ -324,7 +324,7 @@ func (i *Intake) Close(ctx context.Context, u chat.User, id chat.ConvID, lease, 
 		},
 		Effects: i.closing(conv),
 	}
-	i.tell(&c, conv, i.o.Bot().Say("closed_rate", langOf(conv), nil))
+	i.tell(&c, conv, i.phrase("closed_rate", langOf(conv), nil))
 	_, _, err = i.write(ctx, conv, fence, c)
 	return err
 }

@@ -53,8 +53,9 @@ type Meter interface {
 // Options are what New needs. Every field without a default is required.
 type Options struct {
 	Store chat.Store
-	// Bot returns the engine in force; it may change between two calls.
-	Bot     func() *bot.Engine
+	// Bot lends the engine in force until it is released; the next call may lend
+	// another one.
+	Bot     func() (e *bot.Engine, release func())
 	Desk    *handoff.Desk
 	Groups  []handoff.Group
 	Sender  Sender
@@ -227,4 +228,11 @@ func (i *Intake) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// phrase is a fixed sentence of the knowledge in force.
+func (i *Intake) phrase(id, lang string, vars map[string]string) string {
+	e, release := i.o.Bot()
+	defer release()
+	return e.Say(id, lang, vars)
 }

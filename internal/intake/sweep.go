@@ -147,7 +147,7 @@ func (i *Intake) lose(ctx context.Context, l handoff.Lease) error {
 			Event: chat.EventLost, Group: conv.Group, Priority: conv.Priority,
 			Append: []chat.Message{i.system(string(chat.EventLost), l.Agent)},
 		}
-		i.tell(&c, conv, i.o.Bot().Say("back_to_queue", langOf(conv), nil))
+		i.tell(&c, conv, i.phrase("back_to_queue", langOf(conv), nil))
 		if conv, _, err = i.write(ctx, conv, chat.Fence{Lease: l.Token}, c); err != nil {
 			return err
 		}
@@ -314,7 +314,7 @@ func (i *Intake) closeIdle(ctx context.Context, id chat.ConvID) {
 		Effects: i.closing(conv),
 	}
 	if i.o.Sender.Pulls(conv.Contact.Account) { // elsewhere it would be an unasked-for message
-		i.tell(&c, conv, i.o.Bot().Say("closed_idle", langOf(conv), nil))
+		i.tell(&c, conv, i.phrase("closed_idle", langOf(conv), nil))
 	}
 	if _, _, err := i.write(ctx, conv, chat.Fence{Any: true, States: []chat.State{chat.StateBot}}, c); err != nil {
 		i.warnUnlessDone(ctx, "close idle", err)

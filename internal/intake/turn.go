@@ -104,7 +104,8 @@ func (i *Intake) releaseSilent(t *chat.Turn, cursor int64) {
 // is decided in the next turn, in the new state.
 func (i *Intake) decide(ctx context.Context, t *chat.Turn, claimed []*reply) *step {
 	conv := t.Conversation
-	engine := i.o.Bot()
+	engine, release := i.o.Bot()
+	defer release()
 	s := &step{replies: claimed}
 	s.Deliver = map[chat.MessageID]chat.Delivery{}
 	s.Group, s.Priority, s.Agent, s.Lease = conv.Group, conv.Priority, conv.Agent, conv.Lease

@@ -1,0 +1,235 @@
+package knowledge_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"wensheng/bot"
+	"wensheng/intents"
+	"wensheng/internal/archive"
+	"wensheng/internal/kb"
+	"wensheng/internal/knowledge"
+	"wensheng/internal/pii"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// small is a knowledge base that is trained in a moment. What it lacks comes
+// from the embedded one.
+const small = `category: 还款
+owner: 客服部
+topics:
+  - id: repay_early
+    title: 提前还款要手续费吗
+    phrasings: |
+      提前还款要手续费吗
+      提前结清收不收费
+      提前把钱还完要交违约金吗
+      早点还清会多收钱吗
+    answer: 提前还款不收手续费。
+    answers: {sms: 提前还款不收手续费。}
+  - id: repay_date
+    title: 还款日是哪天
+    phrasings: |
+      还款日是哪天
+      每个月几号还款
+      我该几号还钱
+      什么时候到还款日
+    answer: 还款日在账单页可以看到。
+    answers: {sms: 还款日在账单页可以看到。}
+  - id: card_change
+    title: 更换银行卡
+    phrasings: |
+      怎么更换银行卡
+      换一张还款的卡
+      银行卡想换一张
+      绑定的卡能换吗
+    answer: 在设置里更换银行卡。
+    answers: {sms: 在设置里更换银行卡。}
+    follow_ups: [repay_date]
+`
+
+// clock is the time of day, moved by the test.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time {
+	return time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC).Add(time.Duration(c.ahead.Load()))
+}
+func (c *clock) add(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// desk is a library over a real database.
+type desk struct {
+	*knowledge.Library
+	db    *archive.Archive
+	live  *knowledge.Live
+	clock *clock
+	log   *bytes.Buffer
+	built atomic.Int64
+	// hold, when not nil, is waited for before an engine is built.
+	hold chan struct{}
+}
+
+// published is the id of the version every test begins with.
+const published = "v0"
+
+// open starts a library on which the small knowledge base is published.
+func open(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{clock: &clock{}, log: &bytes.Buffer{}}
+	seal, err := pii.NewSealer(bytes.Repeat([]byte{1}, pii.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.db, err = archive.Open(t.Context(), archive.Options{Dir: t.TempDir(), Sealer: seal, Clock: d.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := kb.Version{ID: published, Title: "第一版", State: kb.Approved, CreatedBy: "founder", CreatedAt: d.clock.now().Add(-time.Hour), Revision: 1}
+	files := intents.Files{"topics/a.yaml": []byte(small)}
+	base, problems := intents.Load(files.FS())
+	if base == nil {
+		t.Fatal(problems)
+	}
+	v.Hash = base.Version
+	if err := d.db.CreateVersion(t.Context(), v, kb.Files(files)); err != nil {
+		t.Fatal(err)
+	}
+	v.State, v.Revision, v.PublishedAt = kb.Published, 2, d.clock.now()
+	if err := d.db.Publish(t.Context(), v, 1, ""); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	build := func(ctx context.Context, base *intents.Base, progress func(done, total int)) (*bot.Engine, error) {
+		d.built.Add(1)
+		if d.hold != nil {
+			select {
+			case <-d.hold:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		return bot.NewContext(ctx, bot.Options{Base: base, Groups: []string{"kf"}, Progress: progress})
+	}
+	d.live, err = knowledge.NewLive(t.Context(), knowledge.LiveOptions{
+		Store: d.db, Build: build, InForce: func(string) {}, Clock: d.clock.now, Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Library = knowledge.New(knowledge.Options{
+		Store: d.db, Live: d.live, Build: build, Mask: pii.Mask, Clock: d.clock.now, Logger: log,
+		Answer: func(_ string, d bot.Decision) any { return d },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		d.live.Close()
+		if err := d.db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// wait returns a run when it is over.
+func (d *desk) wait(t *testing.T, id string) kb.Run {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
+		r, err := d.RunState(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State != kb.Running {
+			tick.Stop()
+			return r
+		}
+		if time.Now().After(deadline) {
+			tick.Stop()
+			t.Fatalf("run %s is not over: %+v", id, r)
+		}
+	}
+}
+
+// draft begins a draft of wang's.
+func (d *desk) draft(t *testing.T) kb.Version {
+	t.Helper()
+	v, err := d.Create(t.Context(), "wang", "草稿", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// put writes a topic over the one in the draft, with change applied.
+func (d *desk) put(t *testing.T, version, topic string, change func(*intents.Topic)) kb.Edited {
+	t.Helper()
+	got, err := d.Topic(t.Context(), version, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tp, ok := got.(*intents.Topic)
+	if !ok {
+		t.Fatalf("a topic is %T", got)
+	}
+	change(tp)
+	e, err := d.PutTopic(t.Context(), "wang", version, topic, 0, marshal(t, tp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// approve brings a draft through review by a second person.
+func (d *desk) approve(t *testing.T, id string) {
+	t.Helper()
+	if _, err := d.Submit(t.Context(), "wang", id, "请看"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Judge(t.Context(), "li", id, true, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// says decides on a text with what is in force.
+func (d *desk) says(text string) bot.Decision {
+	e, release := d.live.Acquire()
+	defer release()
+	return e.Decide(bot.Memory{}, bot.Input{Text: text, Kind: "text", Channel: "web"})
+}
+
+// refused checks the code of a refusal and returns it.
+func refused(t *testing.T, err error, code string) *kb.Error {
+	t.Helper()
+	var e *kb.Error
+	if !errors.As(err, &e) || e.Code != code {
+		t.Fatalf("%v, want %s", err, code)
+	}
+	return e
+}
+
+func contains(t *testing.T, what, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("%s is %q, want %q in it", what, got, want)
+	}
+}
+
+func input(text string) (bot.Memory, bot.Input) {
+	return bot.Memory{}, bot.Input{Text: text, Kind: "text", Channel: "web"}
+}
