@@ -153,6 +153,8 @@ type Evidence struct {
 	Thresholds *nlp.Thresholds `json:"thresholds,omitempty"`
 	// Knowledge is the version of the knowledge base.
 	Knowledge string `json:"knowledge"`
+	// Parts are the requests found in a message that holds two.
+	Parts []Part `json:"parts,omitempty"`
 	// Form is what the message was to a form under way.
 	Form *FormStep `json:"form,omitempty"`
 }

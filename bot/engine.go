@@ -53,9 +53,11 @@ type Engine struct {
 	builtins map[string]intents.Builtin
 	order    []string // signals, the gravest first
 	markers  []string
-	spare    map[string]map[string]string // id → language → sentence
-	titles   map[string]string            // normalised title → Topic
-	care     string                       // the group complaints go to
+	// connectives begin another request in the same message.
+	connectives []string
+	spare       map[string]map[string]string // id → language → sentence
+	titles      map[string]string            // normalised title → Topic
+	care        string                       // the group complaints go to
 	// verdicts are words of judgement, squashed: up or down; particles may
 	// follow them.
 	verdicts  map[string]string
@@ -89,6 +91,7 @@ func NewContext(ctx context.Context, o Options) (*Engine, error) {
 		titles: map[string]string{},
 	}
 	e.markers = lines("data/followups.txt")
+	e.connectives = lines("data/connectives.txt")
 	e.spare = sentences()
 	e.verdicts, e.particles = judgements()
 	e.words = readFormWords(e.particles)

@@ -80,9 +80,9 @@ type Form struct {
 
 // formWords are the words of data/forms.txt.
 type formWords struct {
-	whole             map[string]string // squashed reply → cancel, skip
-	yes, no           []string
-	correct, question []string
+	whole                      map[string]string // squashed reply → cancel, skip
+	yes, no                    []string
+	correct, question, request []string
 }
 
 func readFormWords(trim string) formWords {
@@ -98,6 +98,8 @@ func readFormWords(trim string) formWords {
 			w.correct = append(w.correct, text)
 		case "question":
 			w.question = append(w.question, text)
+		case "request":
+			w.request = append(w.request, text)
 		default:
 			w.whole[bare(text, trim)] = what
 		}
@@ -469,8 +471,7 @@ func (t *turn) corrected(f *intents.Form) bool {
 // sure; the form is taken up again after it. What tells a story is no question,
 // and while somebody waits for a person only an answer helps.
 func (t *turn) interrupted(slot *intents.Slot) bool {
-	if utf8.RuneCountInString(t.norm) > questionRunes ||
-		!slices.ContainsFunc(t.e.words.question, func(w string) bool { return strings.Contains(t.norm, w) }) {
+	if utf8.RuneCountInString(t.norm) > questionRunes || !holds(t.norm, t.e.words.question) {
 		return false
 	}
 	r := t.e.index.Rank(t.in.Text, rankDepth)

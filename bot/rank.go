@@ -56,6 +56,10 @@ func (t *turn) rank() {
 		t.d.Reply, t.d.Intent, t.d.Confidence = t.say1("anything_else"), "not_"+id, first.P
 		return
 	}
+	if two := t.requests(r); two != nil {
+		t.both(two)
+		return
+	}
 	if t.sure(r) {
 		if id, ok := strings.CutPrefix(first.Label, builtinLabel); ok {
 			t.builtin(id)

@@ -34,7 +34,7 @@ func RequiredPhrases() []string {
 		"on_hold", "closed_rate", "rated_thanks", "rated_sorry", "reopened", "ended_by_contact", "media_received",
 		"media_failed", "unsupported_kind", "greeting", "thanks", "goodbye", "insult", "empty", "subscribe_welcome",
 		"sms_link", "sms_optout", "option_human", "option_none", "disclosure_ai", "too_many", "waiting_reassure",
-		"option_up", "option_down", "option_rephrase", "feedback_thanks", "feedback_sorry", "feedback_second",
+		"option_up", "option_down", "also_asked", "option_rephrase", "feedback_thanks", "feedback_sorry", "feedback_second",
 		"option_skip", "option_yes", "option_no", "form_known", "form_corrected", "form_resume", "form_skipped",
 		"form_given_up", "form_media", "form_cancelled", "form_cancelled_kept", "form_cancelled_waiting", "value_amount",
 	}
