@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -33,7 +34,7 @@ func formEngine(t *testing.T) *bot.Engine {
 		}
 		tp, ok := base.Topic("limit_raise")
 		if !ok || tp.Kind != intents.KindAnswer {
-			asking.err = fmt.Errorf("limit_raise is not answered")
+			asking.err = errors.New("limit_raise is not answered")
 			return
 		}
 		tp.Form = "wrong_deduction"

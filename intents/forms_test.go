@@ -109,11 +109,12 @@ func TestForms_ProblemsNameFileAndLine(t *testing.T) {
 			}
 		})
 	}
-	many := goodForm[:strings.Index(goodForm, "  - {id: note")]
+	var many strings.Builder
+	many.WriteString(goodForm[:strings.Index(goodForm, "  - {id: note")])
 	for i := range 6 {
-		many += fmt.Sprintf("  - {id: s%d, label: 项, ask: 第几？}\n", i)
+		fmt.Fprintf(&many, "  - {id: s%d, label: 项, ask: 第几？}\n", i)
 	}
-	if _, problems := withForm(t, "tiny.yaml", many+"done: 好\nhandoff: {reason: 登记}\n"); !strings.Contains(fmt.Sprint(problems), "ask at most 5") {
+	if _, problems := withForm(t, "tiny.yaml", many.String()+"done: 好\nhandoff: {reason: 登记}\n"); !strings.Contains(fmt.Sprint(problems), "ask at most 5") {
 		t.Error(problems)
 	}
 }
