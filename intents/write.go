@@ -15,6 +15,9 @@ import (
 // id, a date, a name. What it only lacks is for Load and Lint to say.
 var ErrNotTopic = errors.New("not a topic")
 
+// ValidID reports whether a text can be the id of a Topic, a group, a form.
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
 // Tidy returns the Topic as it would be read back: line ends of one kind, no
 // control characters, no space around a value, no empty entries.
 func Tidy(t Topic) Topic {
@@ -51,7 +54,7 @@ func Tidy(t Topic) Topic {
 func tidy(s string) string {
 	s = strings.ToValidUTF8(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s), "")
 	s = strings.Map(func(c rune) rune {
-		if c == '\n' || c == '\t' || !unicode.IsControl(c) && c != '\ufeff' && c != utf8.RuneError {
+		if c == '\n' || c == '\t' || !unicode.IsControl(c) && c != '\ufeff' && c != utf8.RuneError && c&0xfffe != 0xfffe {
 			return c
 		}
 		return -1
@@ -71,7 +74,7 @@ func (t *Topic) Equal(o *Topic) bool {
 // Put writes one Topic: over the one with its id, or as a new one at the end of
 // a file of its category. The other Topics of the file keep their text,
 // comments included. A Topic whose category changes moves to a file of that
-// category, the one t.File names where there is none yet. It returns an error
+// category, or to a new one where t.File names one. It returns an error
 // that is ErrNotTopic, and leaves f as it was, when t cannot be written.
 func (f Files) Put(t Topic) error { return f.Edit([]Topic{t}, nil) }
 
@@ -167,15 +170,16 @@ func (e *editor) home(t Topic) *topicFile {
 	if tf, ok := e.open[t.File]; ok && tf.def.category == t.Category {
 		return tf
 	}
+	own := ours(t.File) && strings.HasPrefix(t.File, topicsDir+"/")
 	for _, name := range e.names {
-		if tf := e.open[name]; tf.def.category == t.Category && tf.broken == nil {
+		if tf := e.open[name]; tf.def.category == t.Category && tf.broken == nil && (!own || e.open[t.File] != nil) {
 			return tf
 		}
 	}
 	// A file that this edit emptied is as good as none.
 	taken := func(name string) bool { tf := e.open[name]; return tf != nil && (len(tf.topics) > 0 || !tf.changed) }
 	name := t.File
-	if taken(name) || !ours(name) || !strings.HasPrefix(name, topicsDir+"/") {
+	if taken(name) || !own {
 		stem := topicsDir + "/" + strings.ReplaceAll(t.ID, "_", "-")
 		name = stem + ".yaml"
 		for i := 2; taken(name); i++ {

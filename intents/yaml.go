@@ -155,7 +155,7 @@ func plain(err error) string {
 
 // parse reads one YAML document.
 func parse(r *report, file string, text []byte) (root doc, ok bool) {
-	if line := tooDeep(text); line > 0 {
+	if line := TooDeep(text); line > 0 {
 		r.errorf(position{file, line}, "is nested too deeply")
 		return doc{}, false
 	}
@@ -199,9 +199,9 @@ func parse(r *report, file string, text []byte) (root doc, ok bool) {
 	return doc{r: r, at: position{file, lineOf(docs[0])}, node: docs[0]}, true
 }
 
-// tooDeep returns the first line whose nesting could exhaust a recursive
-// parser, or 0. It overestimates: brackets inside text count.
-func tooDeep(text []byte) int {
+// TooDeep returns the first line whose nesting could exhaust a recursive
+// parser of YAML, or 0. It overestimates: brackets inside text count.
+func TooDeep(text []byte) int {
 	open := 0
 	for i, line := range strings.Split(string(text), "\n") {
 		body := strings.TrimLeft(line, " ")

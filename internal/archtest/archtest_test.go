@@ -26,6 +26,7 @@ var table = map[string][]string{
 	"nlp/dict":                  {},
 	"nlp/dict/gen":              {"nlp/dict"},
 	"intents":                   {"nlp"},
+	"intents/exchange":          {"intents"},
 	"bot":                       {"internal/chat", "nlp", "intents"},
 	"channels":                  {"internal/chat"},
 	"channels/wechat":           {"channels", "internal/chat"},
@@ -56,6 +57,7 @@ var outside = map[string][]string{
 	"github.com/labstack/echo/v4":     {"web"},
 	"github.com/silenceper/wechat/v2": {"channels/wechat", "channels/channeltest"},
 	"github.com/yanyiwu/gojieba":      {"nlp"},
+	"github.com/xuri/excelize/v2":     {"intents/exchange"},
 	"testing":                         {"channels/channeltest", "internal/redisx/redistest", "internal/archive/pgtest"},
 }
 
