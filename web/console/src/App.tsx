@@ -1,5 +1,5 @@
 import { Alert, Spin } from "antd";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { Api, type Group, type Me, type Readiness } from "./api";
 import { DeskProvider } from "./desk";
 import { t } from "./locale";
@@ -8,14 +8,18 @@ import { Conversations } from "./pages/Conversations";
 import { Login } from "./pages/Login";
 import { Users } from "./pages/Users";
 import { Work } from "./pages/Work";
+import { Boundary } from "./parts/Boundary";
 import { Header } from "./parts/Header";
-import { SessionContext } from "./session";
+import { leaving, SessionContext } from "./session";
 
-export type Page = "work" | "list" | "users" | "audit";
+// Most people at work never open it: it is loaded when somebody does.
+const Knowledge = lazy(() => import("./kb/Knowledge"));
+
+export type Page = "work" | "list" | "kb" | "users" | "audit";
 
 const pageOf = (): Page => {
   const p = location.pathname.replace(/^\/console\/?/, "").split("/")[0];
-  return p === "list" || p === "users" || p === "audit" ? p : "work";
+  return p === "list" || p === "kb" || p === "users" || p === "audit" ? p : "work";
 };
 
 export function App() {
@@ -28,7 +32,8 @@ export function App() {
   useEffect(() => {
     api.onGone = () => setMe(null);
     api.me().then(setMe, () => setMe(null));
-    const back = () => setPage(pageOf());
+    // A section that is being left may put the address back first.
+    const back = () => window.setTimeout(() => setPage(pageOf()));
     window.addEventListener("popstate", back);
     return () => window.removeEventListener("popstate", back);
   }, [api]);
@@ -43,8 +48,14 @@ export function App() {
   }, [api, known]);
 
   const go = useCallback((p: Page) => {
-    history.pushState(null, "", "/console/" + (p === "work" ? "" : p));
-    setPage(p);
+    const then = () => {
+      history.pushState(null, "", "/console/" + (p === "work" ? "" : p));
+      setPage(p);
+      // A section with pages of its own reads the address again.
+      window.dispatchEvent(new PopStateEvent("popstate"));
+    };
+    if (leaving.ask) leaving.ask(then);
+    else then();
   }, []);
 
   const session = useMemo(() => (me ? { api, me, setMe, groups } : null), [api, me, groups]);
@@ -55,6 +66,7 @@ export function App() {
   const pages: Page[] = [];
   if (can("agent", "supervisor", "admin")) pages.push("work");
   if (can("supervisor", "compliance", "admin")) pages.push("list");
+  if (can("editor", "supervisor", "compliance", "admin")) pages.push("kb");
   if (can("admin")) pages.push("users");
   if (can("compliance", "admin")) pages.push("audit");
   const shown = pages.includes(page) ? page : pages[0];
@@ -68,6 +80,13 @@ export function App() {
           <main className="main">
             {shown === "work" && <Work />}
             {shown === "list" && <Conversations />}
+            {shown === "kb" && (
+              <Boundary>
+                <Suspense fallback={<div className="hollow"><Spin /></div>}>
+                  <Knowledge />
+                </Suspense>
+              </Boundary>
+            )}
             {shown === "users" && <Users />}
             {shown === "audit" && <Audit />}
             {!shown && <div className="hollow">{t.problem["forbidden"]}</div>}

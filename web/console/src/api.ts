@@ -167,6 +167,8 @@ export class Problem extends Error {
     readonly retryAfter = 0,
     readonly wording = "",
     readonly phrase = "",
+    /** The whole problem document, for what belongs to one code only. */
+    readonly body: Record<string, unknown> = {},
   ) {
     super(code);
   }
@@ -174,6 +176,14 @@ export class Problem extends Error {
   get again(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+}
+
+/** Extra is what few requests need: headers, a file for a body, more time. */
+export interface Extra {
+  headers?: Record<string, string>;
+  file?: Blob;
+  /** Milliseconds to wait for the answer; 15 seconds when absent. */
+  timeout?: number;
 }
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -185,8 +195,8 @@ export class Api {
 
   constructor(private readonly fetcher: Fetch = (u, i) => fetch(u, i)) {}
 
-  async call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const res = await this.ask(method, path, body);
+  async call<T>(method: string, path: string, body?: unknown, extra: Extra = {}): Promise<T> {
+    const res = await this.ask(method, path, body, extra);
     if (res.status === 204) return undefined as T;
     try {
       return (await res.json()) as T;
@@ -196,9 +206,11 @@ export class Api {
   }
 
   /** ask returns a good answer, its body unread; any other is a Problem. */
-  private async ask(method: string, path: string, body?: unknown): Promise<Response> {
+  private async ask(method: string, path: string, body?: unknown, extra: Extra = {}): Promise<Response> {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (extra.file) headers["Content-Type"] = extra.file.type;
+    Object.assign(headers, extra.headers);
     if (method !== "GET") headers["X-CSRF-Token"] = this.csrf;
     let res: Response;
     try {
@@ -207,14 +219,14 @@ export class Api {
         headers,
         credentials: "same-origin",
         cache: "no-store",
-        signal: AbortSignal.timeout(15_000),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(extra.timeout ?? 15_000),
+        ...(extra.file ? { body: extra.file } : body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch {
       throw new Problem(0, "network");
     }
     if (res.ok) return res;
-    let p: { code?: string; detail?: string; class?: string; phrase?: string };
+    let p: { code?: string; detail?: string; class?: string; phrase?: string } & Record<string, unknown>;
     try {
       p = (await res.json()) as typeof p;
     } catch {
@@ -228,6 +240,7 @@ export class Api {
       Number(res.headers.get("Retry-After") ?? 0),
       p.class,
       p.phrase,
+      p,
     );
   }
 
@@ -254,6 +267,15 @@ export class Api {
   leases = async () => (await this.call<{ items: Lease[] }>("GET", "/leases")).items;
   renew = async (leases: string[]) => (await this.call<{ held: Lease[] }>("POST", "/leases/renew", { leases })).held;
 
+  /** A file to keep, with the name the server gives it. */
+  async file(path: string): Promise<{ blob: Blob; name: string }> {
+    const res = await this.ask("GET", path, undefined, { timeout: 60_000 });
+    try {
+      return { blob: await res.blob(), name: /filename="?([^";]+)/.exec(res.headers.get("Content-Disposition") ?? "")?.[1] ?? "" };
+    } catch {
+      throw new Problem(0, "network");
+    }
+  }
   /** A file the contact sent. Its type is the server's word, which only lets harmless ones be shown. */
   async media(conv: string, ref: string): Promise<Blob> {
     const res = await this.ask("GET", `/conversations/${conv}/media/${ref}`);

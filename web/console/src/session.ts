@@ -16,3 +16,6 @@ export function useSession(): Session {
   if (!s) throw new Error("no session");
   return s;
 }
+
+/** leaving.ask, where a section has set it, asks before something unsaved is left. */
+export const leaving: { ask: ((then: () => void) => void) | null } = { ask: null };
