@@ -188,6 +188,8 @@ func (c suiteCase) run(e *bot.Engine, own bool) []string {
 		if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") && isOption(s[1:len(s)-1]) {
 			in = bot.Input{Kind: chat.KindPick, Pick: s[1 : len(s)-1], Channel: "web"}
 		}
+		// A form that asks somebody who waits for a person goes on in the queue.
+		in.Day, in.Waiting = day, d.Memory.Form != nil && d.Memory.Form.Waiting
 		d = e.Decide(d.Memory, in)
 	}
 	var wrong []string
@@ -239,6 +241,19 @@ var checks = map[string]func(bot.Decision, []string) (string, bool){
 		}
 		return strings.Join(all, ","), slices.ContainsFunc(v, func(s string) bool { return slices.Contains(all, s) })
 	},
+	// serves are Topics answered or offered, every one of them; a/b is either.
+	"serves": func(d bot.Decision, v []string) (string, bool) {
+		all := []string{d.Topic}
+		for _, p := range d.Evidence.Parts {
+			all = append(all, p.Topic)
+		}
+		for _, o := range d.Options {
+			all = append(all, strings.TrimPrefix(o.ID, "topic:"))
+		}
+		return strings.Join(all, ","), !slices.ContainsFunc(v, func(s string) bool {
+			return !slices.ContainsFunc(strings.Split(s, "/"), func(id string) bool { return slices.Contains(all, id) })
+		})
+	},
 	// offers are options: topic:id, human, none. Every one of them must be there.
 	"offers": func(d bot.Decision, v []string) (string, bool) {
 		var all []string
@@ -254,6 +269,26 @@ var checks = map[string]func(bot.Decision, []string) (string, bool){
 			return got, len(d.Signals) == 0
 		}
 		return got, !slices.ContainsFunc(v, func(s string) bool { return !slices.Contains(d.Signals, s) })
+	},
+	// slot is id:value of a form, open the slot asked after the message, form id:state.
+	"slot": func(d bot.Decision, v []string) (string, bool) {
+		got := fmt.Sprint(slots(d))
+		return got, slices.ContainsFunc(v, func(s string) bool {
+			id, value, _ := strings.Cut(s, ":")
+			return slots(d)[id] == value
+		})
+	},
+	"open": func(d bot.Decision, v []string) (string, bool) {
+		if d.Memory.Form == nil || d.Memory.Form.State != bot.FormAsking {
+			return in("-", v)
+		}
+		return in(d.Memory.Form.Open, v)
+	},
+	"form": func(d bot.Decision, v []string) (string, bool) {
+		if d.Memory.Form == nil {
+			return in("-", v)
+		}
+		return in(d.Memory.Form.ID+":"+d.Memory.Form.State, v)
 	},
 	// entity is kind:value, one of them suffices.
 	"entity": func(d bot.Decision, v []string) (string, bool) {
