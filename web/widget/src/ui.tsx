@@ -257,6 +257,7 @@ function Log(p: UIProps & { setDraft: (s: string) => void }) {
             before={snap.items[n - 1]}
             text={text}
             lang={lang}
+            after={snap.items[n + 1]}
             active={n === lastOffer && snap.state !== "closed"}
             onPick={(o) => client.pick(o)}
             onRetry={() => item.cid && client.retry(item.cid)}
@@ -291,6 +292,7 @@ function Log(p: UIProps & { setDraft: (s: string) => void }) {
 interface RowProps {
   item: Item;
   before?: Item;
+  after?: Item;
   text: Text;
   lang: string;
   active: boolean;
@@ -299,7 +301,9 @@ interface RowProps {
   onEdit: () => void;
 }
 
-function Row({ item, before, text, lang, active, onPick, onRetry, onEdit }: RowProps) {
+function Row({ item, before, after, text, lang, active, onPick, onRetry, onEdit }: RowProps) {
+  const options = item.options?.filter((o) => !(o.id in THUMBS));
+  const thumbs = item.options?.filter((o) => o.id in THUMBS);
   const day = new Date(item.at).toDateString();
   const newDay = !before || new Date(before.at).toDateString() !== day;
   const head = newDay && <div class="day">{dayName(item.at, text, lang)}</div>;
@@ -346,15 +350,16 @@ function Row({ item, before, text, lang, active, onPick, onRetry, onEdit }: RowP
             <Linked text={item.text || (item.options?.length ? "" : text.unsupported)} />
           )}
         </div>
-        {!!item.options?.length && (
+        {!!options?.length && (
           <div class="options">
-            {item.options.map((o) => (
+            {options.map((o) => (
               <button type="button" class="option" key={o.id} disabled={!active} onClick={() => onPick(o)}>
                 {o.label}
               </button>
             ))}
           </div>
         )}
+        {!!thumbs?.length && <Thumbs options={thumbs} text={text} active={active} after={after} onPick={onPick} />}
         {item.status === "pending" && <div class="meta">{text.pending}…</div>}
         {item.status === "sent" && (first || late) && <div class="meta">{clock(item.at, lang)}</div>}
         {item.status === "failed" && (
@@ -373,6 +378,39 @@ function Row({ item, before, text, lang, active, onPick, onRetry, onEdit }: RowP
         )}
       </div>
     </>
+  );
+}
+
+/** The ids of the options that say whether an answer helped, and their icons. */
+const THUMBS: Record<string, string> = {
+  "feedback:up":
+    "M7 11v9H4a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1h3zm0 0l4-8a2.2 2.2 0 0 1 2.2 2.2V9h5.2a2 2 0 0 1 2 2.4l-1.3 7a2 2 0 0 1-2 1.6H7",
+  "feedback:down":
+    "M17 13V4h3a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-3zm0 0l-4 8a2.2 2.2 0 0 1-2.2-2.2V15H5.6a2 2 0 0 1-2-2.4l1.3-7a2 2 0 0 1 2-1.6H17",
+};
+
+/** Small thumbs, which nobody need press, beside the buttons that lead on. */
+function Thumbs({ options, text, active, after, onPick }: { options: Option[]; text: Text; active: boolean; after?: Item; onPick: (o: Option) => void }) {
+  const chosen = options.find((o) => after?.role === "contact" && after.kind === "pick" && after.text === o.label);
+  if (!active && !chosen) return null; // the talk has gone on
+  return (
+    <div class="thumbs" role="group" aria-label={text.judge}>
+      <span aria-hidden="true">{text.judge}</span>
+      {options.map((o) => (
+        <button
+          type="button"
+          key={o.id}
+          class={o === chosen ? "thumb on" : "thumb"}
+          title={o.label}
+          aria-label={o.label}
+          aria-pressed={o === chosen}
+          disabled={!active}
+          onClick={() => onPick(o)}
+        >
+          <Icon d={THUMBS[o.id]!} />
+        </button>
+      ))}
+    </div>
   );
 }
 

@@ -55,6 +55,7 @@ export const en: Text = {
   rate: "Submit",
   rated: "Thank you for your rating",
   ratedStars: "Rated {n} of 5",
+  judge: "Was this helpful?",
   newMessages: "New messages",
   today: "Today",
   yesterday: "Yesterday",

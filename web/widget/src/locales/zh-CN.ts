@@ -54,6 +54,7 @@ export const zhCN = {
   rate: "提交评价",
   rated: "感谢您的评价",
   ratedStars: "评价：{n} 星",
+  judge: "这个回答有帮助吗？",
   newMessages: "有新消息",
   today: "今天",
   yesterday: "昨天",

@@ -55,6 +55,7 @@ export const zhTW: Text = {
   rate: "送出評價",
   rated: "感謝您的評價",
   ratedStars: "評價：{n} 星",
+  judge: "這個回答有幫助嗎？",
   newMessages: "有新訊息",
   today: "今天",
   yesterday: "昨天",
