@@ -103,7 +103,7 @@ func NewContext(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("bot: %w", err)
 	}
 	e.seg = seg
-	e.index, err = nlp.Train(ctx, seg, e.examples(), nlp.TrainOptions{CacheDir: o.CacheDir, Progress: o.Progress})
+	e.index, err = nlp.Train(ctx, seg, e.examples(), nlp.TrainOptions{CacheDir: o.CacheDir, Synonyms: o.Base.Synonyms(), Progress: o.Progress})
 	if err != nil {
 		seg.Close()
 		return nil, fmt.Errorf("bot: %w", err)

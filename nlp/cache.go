@@ -6,37 +6,46 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 )
 
-// The file of a trained model: the magic, SHA-256 of the rest, then two counts,
-// the calibration and the weights, little-endian. What it belongs to is in its
+// The file of a trained model: the magic, SHA-256 of the rest, then the
+// calibration and the networks, every array after its length, little-endian. What it belongs to is in its
 // name, so nothing of the knowledge base stands in it.
-const modelMagic = "wensheng model 1\n"
+const modelMagic = "wensheng model 2\n"
 
 func modelPath(dir, key string) string {
 	return filepath.Join(dir, "model-"+key[:32]+".bin")
 }
 
-// fits reports whether a model from a file belongs to the features and labels.
-func (m *softmax) fits(features, labels int) bool {
-	return m.labels == labels && len(m.w) == features*labels && len(m.bias) == labels
+// fitAll reports whether networks from a file belong to the features and labels.
+func fitAll(nets []*network, features, labels int) bool {
+	for _, m := range nets {
+		if !m.fits(features, labels) {
+			return false
+		}
+	}
+	return len(nets) > 0
 }
 
 // saveModel writes atomically: a reader sees the old file, the new one, or none.
-func saveModel(dir, key string, m *softmax, c calibration) error {
+func saveModel(dir, key string, nets []*network, c calibration) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep the trained model: %w", err)
 	}
 	var body bytes.Buffer
-	body.Grow(4*len(m.w) + 4*len(m.bias) + 256)
 	put := func(v any) { _ = binary.Write(&body, binary.LittleEndian, v) } // a bytes.Buffer takes everything
-	put([2]uint64{uint64(len(m.w)), uint64(len(m.bias))})
 	put(c)
-	put(m.w)
-	put(m.bias)
+	put(uint64(len(nets)))
+	for _, m := range nets {
+		for _, part := range m.parts() {
+			put(uint64(len(*part)))
+			put(*part)
+		}
+	}
 	sum := sha256.Sum256(body.Bytes())
 
 	tmp, err := os.CreateTemp(dir, ".model-*")
@@ -65,7 +74,7 @@ func saveModel(dir, key string, m *softmax, c calibration) error {
 const maxModelFile = 1 << 30
 
 // loadModel reads a model; ok is false for a missing, damaged or foreign file.
-func loadModel(dir, key string) (m *softmax, c calibration, ok bool) {
+func loadModel(dir, key string) (nets []*network, c calibration, ok bool) {
 	path := modelPath(dir, key)
 	if st, err := os.Stat(path); err != nil || st.Size() > maxModelFile {
 		return nil, c, false
@@ -84,25 +93,38 @@ func loadModel(dir, key string) (m *softmax, c calibration, ok bool) {
 		return nil, c, false
 	}
 	r := bytes.NewReader(body)
-	var n [2]uint64
-	if binary.Read(r, binary.LittleEndian, &n) != nil || binary.Read(r, binary.LittleEndian, &c) != nil {
+	var n uint64
+	if binary.Read(r, binary.LittleEndian, &c) != nil || binary.Read(r, binary.LittleEndian, &n) != nil || n > maxNetworks {
 		return nil, c, false
 	}
-	if (n[0]+n[1])*4 != uint64(r.Len()) {
-		return nil, c, false
+	for range n {
+		m := &network{}
+		for _, part := range m.parts() {
+			var size uint64
+			if binary.Read(r, binary.LittleEndian, &size) != nil || size*4 > uint64(r.Len()) {
+				return nil, c, false
+			}
+			*part = floats(body[len(body)-r.Len():], int(size))
+			_, _ = r.Seek(int64(size)*4, io.SeekCurrent) // within what is there
+		}
+		m.labels = len(m.outBias)
+		nets = append(nets, m)
 	}
-	m = &softmax{labels: int(n[1])}
-	at := len(body) - r.Len()
-	m.w, at = floats(body, at, int(n[0]))
-	m.bias, _ = floats(body, at, int(n[1]))
-	return m, c, true
+	return nets, c, r.Len() == 0
 }
 
-func floats(b []byte, at, n int) ([]float32, int) {
+// maxNetworks bounds what a file may claim.
+const maxNetworks = 16
+
+// parts are a network's arrays, in the order of the file.
+func (m *network) parts() [4]*[]float32 {
+	return [4]*[]float32{&m.in, &m.inBias, &m.out, &m.outBias}
+}
+
+func floats(b []byte, n int) []float32 {
 	out := make([]float32, n)
 	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[at:]))
-		at += 4
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}
-	return out, at
+	return out
 }

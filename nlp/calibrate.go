@@ -11,53 +11,77 @@ import (
 	"strings"
 )
 
-// calibration turns scores into probabilities. It is learned on examples, and on
-// whole labels, that the model it judges has not seen, so that a question the
-// knowledge base has no answer to gets a low probability.
+// calibration turns evidence into an order and a probability. It is learned on
+// examples, and on whole labels, that the models it judges have not seen, so
+// that a question the knowledge base has no answer to gets a low probability.
 type calibration struct {
-	// Scale and Cosine fuse the regression's logits with the cosine to the
-	// nearest wording.
-	Scale, Cosine float64
-	// Weights are of the logistic regression over the evidence.
+	// Fuse weighs the parts of a candidate's evidence against each other.
+	Fuse [weighed]float64
+	// Weights are of the logistic regression over the evidence for the winner.
 	Weights [evidences]float64
-	// High and Low are the thresholds.
-	High, Low float64
+	// Steps map what that says to how often it was right.
+	Steps steps
+	// High and Low are the thresholds; Even is the one above which, of questions
+	// whose label is known, the share [precision] is right.
+	High, Low, Even float64
 }
 
-// evidences: a constant, the log odds of the fused share, the margin, the cosine
-// of the label's nearest wording, the coverage, the log odds times the coverage.
+// evidences: a constant; the log odds of the fused share; the margin; the
+// coverage; how nearly the text lies in the label's direction whatever its
+// length, because a text about something new has features enough but they pull
+// many ways; the cosine of the nearest wording in the hidden space. Others were
+// tried and told nothing beside these.
 const evidences = 6
 
 // uncalibrated is for sets too small to hold anything out.
 func uncalibrated() calibration {
-	return calibration{
-		Scale: 1, Cosine: 6, High: 0.75, Low: 0.25,
-		Weights: [evidences]float64{-4, 0.4, 0.5, 4, 2, 0.1},
+	c := calibration{
+		High: 0.75, Low: 0.25, Even: 0.75,
+		Weights: [evidences]float64{-4, 0.5, 0.5, 3, 0.2, 3},
 	}
+	c.Fuse = startFuse()
+	return c
 }
 
-// fuse fills the shares of all labels.
-func (c *calibration) fuse(sc *scores) {
+func startFuse() [weighed]float64 { return [weighed]float64{0: 1, 1: 3, 4: 1} }
+
+// fuse fills the shares of the candidates and puts the best first.
+func (c *calibration) fuse(cands []candidate) {
+	if len(cands) == 0 {
+		return
+	}
 	top := math.Inf(-1)
-	for l := range sc.p {
-		z := c.Scale*float64(sc.logits[l]) + c.Cosine*float64(sc.near[l].cosine)
-		sc.p[l] = z
+	for i := range cands {
+		z := 0.0
+		x := cands[i].parts.weighed()
+		for k, w := range c.Fuse {
+			z += w * x[k]
+		}
+		cands[i].share = z
 		top = max(top, z)
 	}
 	sum := 0.0
-	for l, z := range sc.p {
-		e := math.Exp(z - top)
-		sc.p[l] = e
-		sum += e
+	for i := range cands {
+		cands[i].share = math.Exp(cands[i].share - top)
+		sum += cands[i].share
 	}
-	for l := range sc.p {
-		sc.p[l] /= sum
+	for i := range cands {
+		cands[i].share /= sum
 	}
+	slices.SortStableFunc(cands, func(a, b candidate) int {
+		switch {
+		case a.share > b.share:
+			return -1
+		case a.share < b.share:
+			return 1
+		}
+		return int(a.label - b.label)
+	})
 }
 
-func (sc *scores) evidence(label int32, margin, coverage float64) [evidences]float64 {
-	odds := logOdds(sc.p[label])
-	return [evidences]float64{1, odds, margin, float64(sc.near[label].cosine), coverage, odds * coverage}
+// evidence is for one candidate, the first or one put first.
+func (c *candidate) evidence(margin, coverage float64) [evidences]float64 {
+	return [evidences]float64{1, logOdds(c.share), margin, coverage, c.toward, c.parts.Sense}
 }
 
 func logOdds(p float64) float64 {
@@ -65,48 +89,74 @@ func logOdds(p float64) float64 {
 	return math.Log(p / (1 - p))
 }
 
+func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
+
+// Bounds of a probability: nothing is certain, and nothing is impossible.
+const (
+	leastP = 0.001
+	mostP  = 0.996
+)
+
+// probability grows with the evidence everywhere, so that it orders questions as
+// the evidence does.
 func (c *calibration) probability(x [evidences]float64) float64 {
+	return leastP + (mostP-leastP)*c.Steps.at(dotProduct(c.Weights, x))
+}
+
+func dotProduct(w, x [evidences]float64) float64 {
 	z := 0.0
-	for i, w := range c.Weights {
-		z += w * x[i]
+	for i := range w {
+		z += w[i] * x[i]
 	}
-	return min(max(1/(1+math.Exp(-z)), 0.001), 0.985)
+	return z
 }
 
 // fold is one split: what a trial model learns from and what it is asked.
 type fold struct {
 	train, ask []int
 	seed       uint64
+	// nets is how many networks it trains. A fold that leaves labels out makes
+	// do with one: what it shows is the difference between known and unknown.
+	nets int
+	// whole says that no label is left out, so that the questions are as hard
+	// as in truth.
+	whole bool
 }
 
-// How calibration splits. Small sets are split several times, because each fold
-// is cheap and gives few samples.
+// How calibration splits. Every other fold leaves whole labels out. Small sets
+// are split more often, because each fold is cheap and gives few samples.
 const (
-	smallSet    = 4000 // examples
+	smallSet    = 3500 // examples
+	bigFolds    = 2
 	smallFolds  = 4
-	askShare    = 0.2  // of a label's examples, small sets
-	askShareBig = 0.12 //
-	dropLabels  = 0.15 // labels left out whole
-	unknownPart = 0.2  // of the questions asked, at most, are of those labels
+	askShare    = 0.16 // of a label's examples
+	mostAsked   = 2000 // examples a fold asks about, beside those of left-out labels
+	dropLabels  = 0.2  // labels left out whole, in every other fold
+	unknownPart = 0.3  // of the questions asked there, at most, are of those labels
 	minLeft     = 2    // examples a label keeps at least
+	fewLabels   = 8    // with fewer labels none is left out
 )
 
 func folds(ys []int32, labels int, seed uint64) []fold {
-	n, share := smallFolds, askShare
+	n := smallFolds
 	if len(ys) > smallSet {
-		n, share = 1, askShareBig
+		n = bigFolds
 	}
 	byLabel := make([][]int, labels)
 	for i, y := range ys {
 		byLabel[y] = append(byLabel[y], i)
 	}
+	share := min(askShare, mostAsked/float64(len(ys)))
 	out := make([]fold, 0, n)
 	for k := range n {
-		f := fold{seed: seed + uint64(k) + 1}
+		f := fold{seed: seed + uint64(k) + 1, nets: nets, whole: true}
+		if k%2 == 1 && labels >= fewLabels {
+			f.nets, f.whole = 1, false
+		}
 		rng := rand.New(rand.NewPCG(f.seed, 0x666f6c64))
 		var unknown []int
 		for _, list := range byLabel {
-			if labels >= 8 && rng.Float64() < dropLabels {
+			if !f.whole && rng.Float64() < dropLabels {
 				unknown = append(unknown, list...)
 				continue
 			}
@@ -129,72 +179,46 @@ func folds(ys []int32, labels int, seed uint64) []fold {
 	return out
 }
 
-// sample is one question asked of a trial model. Only the labels that may win
-// are kept.
+// sample is one question asked of a trial model.
 type sample struct {
-	labels   []int32
-	logits   []float64
-	cosines  []float64
-	coverage []float64
-	right    int // place of the right label in labels; -1: the model does not know it
+	cands    []candidate
+	coverage map[int32]float64 // by label
+	right    int32             // the right label; -1: the model does not know it
+	far      bool              // made up, about something else altogether
+	whole    bool              // of a fold that leaves no label out
 }
 
-// keep is how many labels by either score a sample keeps.
-const keep = 12
-
 // asked runs one fold and returns its samples.
-func asked(ctx context.Context, f fold, texts []featureText, ys []int32, labels int, progress func()) ([]sample, error) {
+func asked(ctx context.Context, f fold, texts []featureText, ys []int32, labels int, syn *synonyms, progress func()) ([]sample, error) {
 	tx, ty := make([]featureText, len(f.train)), make([]int32, len(f.train))
-	seen := make([]bool, labels)
 	for i, at := range f.train {
 		tx[i], ty[i] = texts[at], ys[at]
-		seen[ys[at]] = true
 	}
-	rk, err := trainRanker(ctx, tx, ty, labels, f.seed, progress)
+	rk, err := trainRanker(ctx, tx, ty, labels, f.nets, syn, f.seed, progress)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]sample, 0, len(f.ask)+len(f.ask)/farEvery)
 	sc := rk.newScores()
-	ask := func(text *featureText, y int32) {
+	ask := func(text *featureText, y int32, far bool) {
 		x := rk.v.vector(text)
 		if len(x) == 0 {
 			return
 		}
-		rk.score(x, sc)
-		for l, ok := range seen {
-			if !ok {
-				sc.logits[l] = -50 // it was never taught; its bias means nothing
-			}
+		s := sample{cands: slices.Clone(rk.score(text, x, sc)), right: y, coverage: map[int32]float64{}, far: far, whole: f.whole}
+		if y >= 0 && len(rk.nb.byLabel[y]) == 0 {
+			s.right = -1
 		}
-		s := sample{right: -1}
-		for l := range sc.p {
-			sc.p[l] = float64(sc.logits[l])
-		}
-		s.labels = sc.best(keep)
-		for l := range sc.p {
-			sc.p[l] = float64(sc.near[l].cosine)
-		}
-		for _, l := range sc.best(keep) {
-			if !slices.Contains(s.labels, l) {
-				s.labels = append(s.labels, l)
-			}
-		}
-		for i, l := range s.labels {
-			s.logits = append(s.logits, float64(sc.logits[l]))
-			s.cosines = append(s.cosines, float64(sc.near[l].cosine))
-			s.coverage = append(s.coverage, rk.coverage(text, l))
-			if l == y && seen[l] {
-				s.right = i
-			}
+		for _, c := range s.cands {
+			s.coverage[c.label] = rk.coverage(text, c.label)
 		}
 		out = append(out, s)
 	}
 	for i, at := range f.ask {
-		ask(&texts[at], ys[at])
+		ask(&texts[at], ys[at], false)
 		if i%farEvery == 0 {
 			far := offTopic(&texts[at])
-			ask(&far, -1)
+			ask(&far, -1, true)
 		}
 	}
 	return out, nil
@@ -234,12 +258,150 @@ func offTopic(f *featureText) featureText {
 	return out
 }
 
-// shares fuses a sample's scores.
-func (s *sample) shares(scale, cosine float64, p []float64) []float64 {
-	p = p[:0]
+// calibrate learns from samples.
+func calibrate(samples []sample) calibration {
+	known := 0
+	for i := range samples {
+		if samples[i].right >= 0 {
+			known++
+		}
+	}
+	if known < 30 {
+		return uncalibrated()
+	}
+	c := calibration{Fuse: fitFuse(samples)}
+	all := c.judge(samples)
+	c.Weights = logistic(all)
+	for i := range all {
+		all[i].z = dotProduct(c.Weights, all[i].x)
+	}
+	c.Steps = fitSteps(all)
+	for i := range all {
+		all[i].p = c.probability(all[i].x)
+	}
+	c.thresholds(all)
+	return c
+}
+
+// judged is a sample's winner.
+type judged struct {
+	x         [evidences]float64
+	z, p      float64
+	known, ok bool // the model knows the label; the winner is right
+	third     bool // the right label is among the first three
+	far       bool
+	whole     bool
+	weight    float64
+}
+
+func (c *calibration) judge(samples []sample) []judged {
+	out := make([]judged, 0, len(samples))
+	for i := range samples {
+		s := &samples[i]
+		if len(s.cands) == 0 {
+			continue
+		}
+		c.fuse(s.cands)
+		first := &s.cands[0]
+		margin := first.share
+		if len(s.cands) > 1 {
+			margin -= s.cands[1].share
+		}
+		j := judged{
+			x:     first.evidence(margin, s.coverage[first.label]),
+			known: s.right >= 0, ok: first.label == s.right, far: s.far, whole: s.whole,
+		}
+		for _, o := range s.cands[:min(3, len(s.cands))] {
+			j.third = j.third || o.label == s.right
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// fitFuse finds the weights under which the right candidates win: a conditional
+// logit, by AdaGrad over numbers brought to one scale.
+func fitFuse(samples []sample) [weighed]float64 {
+	type question struct {
+		x     [][weighed]float64
+		right int
+	}
+	var qs []question
+	var n float64
+	var sum, squares, scale [weighed]float64
+	for i := range samples {
+		s := &samples[i]
+		q := question{right: -1}
+		for k := range s.cands {
+			x := s.cands[k].parts.weighed()
+			q.x = append(q.x, x)
+			if s.cands[k].label == s.right {
+				q.right = k
+			}
+		}
+		if q.right < 0 {
+			continue
+		}
+		qs = append(qs, q)
+		for _, x := range q.x {
+			n++
+			for k, v := range x {
+				sum[k] += v
+				squares[k] += v * v
+			}
+		}
+	}
+	w := startFuse()
+	if len(qs) < 30 {
+		return w
+	}
+	for k := range scale {
+		scale[k] = math.Sqrt(max(0, squares[k]/n-sum[k]/n*sum[k]/n)) + 1e-9
+		w[k] *= scale[k]
+	}
+	for i := range qs {
+		for k := range qs[i].x {
+			for j := range scale {
+				qs[i].x[k][j] /= scale[j]
+			}
+		}
+	}
+	const rounds, rate, ridge = 30, 0.3, 1e-5
+	rng := rand.New(rand.NewPCG(uint64(len(qs)), 0x66757365))
+	var size [weighed]float64
+	p := make([]float64, 0, depth+nearDepth)
+	for round := range rounds {
+		rng.Shuffle(len(qs), func(i, j int) { qs[i], qs[j] = qs[j], qs[i] })
+		for i := range qs {
+			p = shares(qs[i].x, &w, p[:0])
+			p[qs[i].right]--
+			var g [weighed]float64
+			for k, x := range qs[i].x {
+				for j := range g {
+					g[j] += p[k] * x[j]
+				}
+			}
+			for j := range w {
+				g[j] += ridge * w[j]
+				size[j] += g[j] * g[j]
+				w[j] -= rate * (1 - float64(round)/rounds) * g[j] / math.Sqrt(size[j]+1e-3)
+			}
+		}
+	}
+	for k := range w {
+		w[k] /= scale[k]
+	}
+	return w
+}
+
+// shares appends the softmax of w·x.
+func shares(xs [][weighed]float64, w *[weighed]float64, p []float64) []float64 {
 	top := math.Inf(-1)
-	for i := range s.labels {
-		z := scale*s.logits[i] + cosine*s.cosines[i]
+	for i := range xs {
+		z := 0.0
+		for k := range w {
+			z += w[k] * xs[i][k]
+		}
 		p = append(p, z)
 		top = max(top, z)
 	}
@@ -254,142 +416,252 @@ func (s *sample) shares(scale, cosine float64, p []float64) []float64 {
 	return p
 }
 
-// calibrate learns from samples.
-func calibrate(samples []sample) calibration {
-	known := 0
-	for i := range samples {
-		if samples[i].right >= 0 {
+// How much questions of left-out labels, and made-up ones about
+// something else, weigh against those of known ones when the evidence is weighed, whatever their number. It is more
+// than they are asked, because telling them apart is what is hardest.
+const (
+	unknownWeight = 0.6
+	farWeight     = 0.1
+)
+
+// logistic weighs the evidence by Newton's method. No evidence may count
+// against: where it seems to, two kinds of evidence say the same, and outside
+// the samples it would mislead; it is left out and the rest weighed again.
+func logistic(all []judged) [evidences]float64 {
+	var known, unknown, far float64
+	for i := range all {
+		switch {
+		case all[i].known:
 			known++
+		case all[i].far:
+			far++
+		default:
+			unknown++
 		}
 	}
-	if known < 30 {
-		return uncalibrated()
-	}
-	c := calibration{}
-	best := math.Inf(1)
-	var p []float64
-	for _, scale := range []float64{0.5, 0.7, 0.85, 1, 1.2, 1.4} {
-		for _, cosine := range []float64{0, 1, 2, 4, 6, 8, 10, 13, 16} {
-			loss := 0.0
-			for i := range samples {
-				if s := &samples[i]; s.right >= 0 {
-					p = s.shares(scale, cosine, p)
-					loss -= math.Log(max(p[s.right], 1e-6))
-				}
-			}
-			if loss < best {
-				best, c.Scale, c.Cosine = loss, scale, cosine
-			}
+	for i := range all {
+		switch j := &all[i]; {
+		case j.known:
+			j.weight = 1
+		case j.far:
+			j.weight = farWeight * known / far
+		default:
+			j.weight = unknownWeight * known / unknown
 		}
 	}
-	xs, ok, third := c.outcomes(samples)
-	c.Weights = logistic(xs, ok)
-	c.thresholds(xs, ok, third)
-	return c
+	var use [evidences]bool
+	for i := range use {
+		use[i] = true
+	}
+	for {
+		w := newton(all, use)
+		worst := 0
+		for i := 1; i < evidences; i++ {
+			if w[i] < w[worst] || (worst == 0 && w[i] < 0) {
+				worst = i
+			}
+		}
+		if worst == 0 {
+			return w
+		}
+		use[worst] = false
+	}
 }
 
-// outcomes returns, by sample, the evidence of its winner, whether that is
-// right, and whether the right label is among the first three.
-func (c *calibration) outcomes(samples []sample) (xs [][evidences]float64, ok, third []bool) {
-	var p []float64
-	for i := range samples {
-		s := &samples[i]
-		p = s.shares(c.Scale, c.Cosine, p)
-		first, second := 0, -1
-		for j := 1; j < len(p); j++ {
-			if p[j] > p[first] {
-				first, second = j, first
-			} else if second < 0 || p[j] > p[second] {
-				second = j
-			}
-		}
-		margin := p[first]
-		if second >= 0 {
-			margin -= p[second]
-		}
-		rank := 0
-		if s.right >= 0 {
-			for _, v := range p {
-				if v > p[s.right] {
-					rank++
-				}
-			}
-		}
-		odds := logOdds(p[first])
-		xs = append(xs, [evidences]float64{1, odds, margin, s.cosines[first], s.coverage[first], odds * s.coverage[first]})
-		ok = append(ok, first == s.right)
-		third = append(third, s.right >= 0 && rank < 3)
-	}
-	return xs, ok, third
-}
-
-// logistic fits by gradient descent with momentum; a few thousand samples of six
-// numbers take milliseconds. No evidence may count against: where it seems to,
-// two kinds of evidence say the same, and outside the samples it would mislead.
-func logistic(xs [][evidences]float64, ok []bool) [evidences]float64 {
-	var w, v [evidences]float64
-	const rounds, rate, momentum, ridge = 3000, 0.3, 0.9, 1e-4
-	n := float64(len(xs))
+// newton fits the weights of the evidence in use; the others are 0.
+func newton(all []judged, use [evidences]bool) [evidences]float64 {
+	var w [evidences]float64
+	const rounds, ridge = 12, 1e-2
 	for range rounds {
 		var g [evidences]float64
-		for i, x := range xs {
-			z := 0.0
-			for j := range w {
-				z += w[j] * x[j]
+		var h [evidences][evidences]float64
+		for i := range all {
+			j := &all[i]
+			p := sigmoid(dotProduct(w, j.x))
+			d, r := -p, p*(1-p)*j.weight
+			if j.ok {
+				d++
 			}
-			d := 1 / (1 + math.Exp(-z))
-			if ok[i] {
-				d--
-			}
-			for j := range g {
-				g[j] += d * x[j] / n
+			for a, x := range j.x {
+				g[a] += d * j.weight * x
+				for b := range a + 1 {
+					h[a][b] += r * x * j.x[b]
+				}
 			}
 		}
-		for j := range w {
-			v[j] = momentum*v[j] - rate*0.1*(g[j]+ridge*w[j])
-			w[j] += v[j]
-			if j > 0 && w[j] < 0 {
-				w[j], v[j] = 0, 0
+		for a := range h {
+			for b := range a {
+				h[b][a] = h[a][b]
 			}
+			h[a][a] += ridge
+			g[a] -= ridge * w[a]
+		}
+		for a, used := range use {
+			if used {
+				continue
+			}
+			g[a] = 0
+			for b := range h {
+				h[a][b], h[b][a] = 0, 0
+			}
+			h[a][a] = 1
+		}
+		step := solve(h, g)
+		size := 0.0
+		for a := range w {
+			w[a] += step[a]
+			size = max(size, math.Abs(step[a]))
+		}
+		if size < 1e-6 {
+			break
 		}
 	}
 	return w
 }
 
+// solve returns h⁻¹·g for a positive definite h.
+func solve(h [evidences][evidences]float64, g [evidences]float64) [evidences]float64 {
+	for i := range g {
+		for k := i + 1; k < evidences; k++ {
+			f := h[k][i] / h[i][i]
+			for j := i; j < evidences; j++ {
+				h[k][j] -= f * h[i][j]
+			}
+			g[k] -= f * g[i]
+		}
+	}
+	for i := evidences - 1; i >= 0; i-- {
+		for j := i + 1; j < evidences; j++ {
+			g[i] -= h[i][j] * g[j]
+		}
+		g[i] /= h[i][i]
+	}
+	return g
+}
+
+// steps are how often, at a few values of the evidence, the winner was right
+// among questions whose label is known. Between them it is interpolated, in log
+// odds; zero steps take the evidence as log odds.
+type steps struct {
+	N    int64
+	Z, O [maxSteps]float64 // evidence, log odds
+}
+
+const (
+	maxSteps = 16
+	stepSize = 40 // samples a step is judged on at least
+)
+
+func fitSteps(all []judged) steps {
+	var known []judged
+	for _, j := range all {
+		if j.known && j.whole {
+			known = append(known, j)
+		}
+	}
+	sort.SliceStable(known, func(i, j int) bool { return known[i].z < known[j].z })
+	n := min(maxSteps, len(known)/stepSize)
+	if n < 2 {
+		return steps{}
+	}
+	type bin struct{ z, right, n float64 }
+	var bins []bin
+	for i := range n {
+		var b bin
+		for _, j := range known[i*len(known)/n : (i+1)*len(known)/n] {
+			b.n++
+			b.z += j.z
+			if j.ok {
+				b.right++
+			}
+		}
+		bins = append(bins, b)
+		// More evidence is never less likely to be right: neighbours that say
+		// so are one.
+		for len(bins) > 1 {
+			a, b := bins[len(bins)-2], bins[len(bins)-1]
+			if a.right/a.n < b.right/b.n {
+				break
+			}
+			bins = append(bins[:len(bins)-2], bin{a.z + b.z, a.right + b.right, a.n + b.n})
+		}
+	}
+	s := steps{N: int64(len(bins))}
+	for i, b := range bins {
+		s.Z[i] = b.z / b.n
+		s.O[i] = logOdds((b.right + 0.25) / (b.n + 0.5))
+	}
+	return s
+}
+
+func (s *steps) at(z float64) float64 {
+	n := int(s.N)
+	switch {
+	case n == 0:
+		return sigmoid(z)
+	case z <= s.Z[0]:
+		return sigmoid(s.O[0] + z - s.Z[0])
+	case z >= s.Z[n-1]:
+		return sigmoid(s.O[n-1] + (z-s.Z[n-1])/4)
+	}
+	i := sort.SearchFloat64s(s.Z[:n], z)
+	t := (z - s.Z[i-1]) / (s.Z[i] - s.Z[i-1])
+	return sigmoid(s.O[i-1] + t*(s.O[i]-s.O[i-1]))
+}
+
 // What the thresholds aim at.
 const (
 	// precision is the share of what is answered that shall be right, one
-	// question in four being about something the examples do not know.
-	precision = 0.9
-	highFloor = 0.55
-	highCeil  = 0.85
+	// question in ten being about something near that the examples do not know.
+	precision = 0.95
+	strangers = 0.1
+	highFloor = 0.5
+	highCeil  = 0.9
 	// useful is the share of the least likely offers that shall have the right
 	// label among three; window how many samples that is judged on.
 	useful   = 0.45
 	window   = 60
-	lowFloor = 0.12
-	lowCeil  = 0.35
+	lowFloor = 0.1
+	lowCeil  = 0.45
 )
 
-func (c *calibration) thresholds(xs [][evidences]float64, ok, third []bool) {
-	type judged struct {
-		p         float64
-		ok, third bool
-	}
-	all := make([]judged, len(xs))
-	for i, x := range xs {
-		all[i] = judged{c.probability(x), ok[i], third[i]}
-	}
+func (c *calibration) thresholds(all []judged) {
 	sort.SliceStable(all, func(i, j int) bool { return all[i].p > all[j].p })
-	c.High, c.Low = highCeil, lowCeil
-	right, near := 0, 0
-	for i, j := range all {
+	known, unknown := 0.0, 0.0
+	for _, j := range all {
+		switch {
+		case j.known:
+			known++
+		case !j.far:
+			unknown++
+		}
+	}
+	weight := 1.0 // of an unknown one
+	if unknown > 0 {
+		weight = strangers / (1 - strangers) * known / unknown
+	}
+	c.High, c.Low, c.Even = highCeil, lowCeil, mostP
+	right, asked, n := 0.0, 0.0, 0.0
+	for _, j := range all {
 		if j.ok {
 			right++
 		}
-		if i >= 20 && float64(right) >= precision*float64(i+1) {
+		switch {
+		case j.known:
+			n++
+			asked++
+		case !j.far: // what is made up is too easily told to say anything here
+			asked += weight
+		}
+		if n >= 20 && right >= precision*asked {
 			c.High = j.p
 		}
+		if n >= 20 && right >= precision*n {
+			c.Even = j.p
+		}
+	}
+	near := 0
+	for i, j := range all {
 		if j.third {
 			near++
 		}

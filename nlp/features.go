@@ -6,13 +6,21 @@ import (
 
 // Feature names carry their kind: "w:" a word, "p:" a pair of neighbouring
 // words in a text with spaces, "c:" a piece of 1 to 3 Chinese characters, "l:" a
-// piece of a word in letters, with ^ and $ for its ends.
+// piece of a word in letters, with ^ and $ for its ends, "s:" a group of
+// synonyms by its first word.
 const (
-	kindWord  = "w:"
-	kindPair  = "p:"
-	kindChars = "c:"
-	kindLetts = "l:"
+	kindWord    = "w:"
+	kindPair    = "p:"
+	kindChars   = "c:"
+	kindLetts   = "l:"
+	kindSynonym = "s:"
 )
+
+// extractor turns normalised texts into features.
+type extractor struct {
+	seg *Segmenter
+	syn *synonyms
+}
 
 // featureText is one utterance prepared for ranking.
 type featureText struct {
@@ -25,9 +33,9 @@ type featureText struct {
 // its first part is as good as all of it.
 const maxFeatureRunes = 400
 
-func extract(seg *Segmenter, norm string) featureText {
+func (e *extractor) extract(norm string) featureText {
 	norm = words().core(clip(norm, maxFeatureRunes))
-	f := featureText{norm: norm, tokens: seg.cut(norm)}
+	f := featureText{norm: norm, tokens: e.seg.cut(norm)}
 	seen := make(map[string]struct{}, 64)
 	prev := ""
 	for _, w := range f.tokens {
@@ -45,6 +53,9 @@ func extract(seg *Segmenter, norm string) featureText {
 		}
 	}
 	f.grams(seen)
+	for _, s := range e.syn.find(norm) {
+		f.add(seen, kindSynonym, s)
+	}
 	return f
 }
 

@@ -2,7 +2,6 @@ package nlp
 
 import (
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 )
@@ -16,7 +15,7 @@ type Example struct {
 // Index ranks the labels of a set of examples for a text. It is immutable and
 // safe for concurrent use; a changed knowledge base means a new Index.
 type Index struct {
-	seg      *Segmenter
+	ext      extractor
 	labels   []string
 	texts    []string           // the examples, normalised
 	ys       []int32            // their labels
@@ -66,6 +65,8 @@ type Candidate struct {
 	Model float64 `json:"model"`
 	// Cosine is the similarity, 0 to 1, of the nearest wording.
 	Cosine float64 `json:"cosine"`
+	// Parts is all the evidence that was weighed.
+	Parts Parts `json:"parts"`
 	// Nearest is that wording, as the knowledge base has it.
 	Nearest string `json:"nearest,omitempty"`
 	// Features are what spoke most for the label, for the first candidate only.
@@ -99,7 +100,7 @@ func (ix *Index) Thresholds() Thresholds { return Thresholds{ix.cal.High, ix.cal
 // Rank returns the k best labels for a text. No candidate is returned for a
 // text with nothing the examples know.
 func (ix *Index) Rank(q string, k int) Ranking {
-	f := extract(ix.seg, Normalize(q))
+	f := ix.ext.extract(Normalize(q))
 	out := Ranking{Norm: f.norm, Tokens: f.tokens, Thresholds: ix.Thresholds()}
 	x := ix.rk.v.vector(&f)
 	if len(x) == 0 || k <= 0 || len(ix.labels) == 0 {
@@ -107,37 +108,40 @@ func (ix *Index) Rank(q string, k int) Ranking {
 	}
 	sc := ix.scores()
 	defer ix.pool.Put(sc)
-	ix.rk.score(x, sc)
-	ix.cal.fuse(sc)
-	top := sc.best(max(k, 2))
+	cands := ix.rk.score(&f, x, sc)
+	if len(cands) == 0 {
+		return out
+	}
+	ix.cal.fuse(cands)
 	exact := ix.exact[exactKey(f.norm)]
 	if len(exact) > 0 {
-		top = promote(top, exact)
+		promote(cands, exact)
 	}
-	first := top[0]
-	if len(top) > 1 {
-		out.Margin = sc.p[first] - sc.p[top[1]]
+	first := &cands[0]
+	if len(cands) > 1 {
+		out.Margin = first.share - cands[1].share
 	}
-	out.Coverage = ix.rk.coverage(&f, first)
-	p := ix.cal.probability(sc.evidence(first, out.Margin, out.Coverage))
+	out.Coverage = ix.rk.coverage(&f, first.label)
+	p := ix.cal.probability(first.evidence(max(0, out.Margin), out.Coverage))
 	switch {
 	case len(exact) == 1:
 		out.Exact, out.Margin, p = true, 1, exactP
-	case len(exact) == 0 && words().denial(f.norm).contradicts(ix.denials[first]):
+	case len(exact) == 0 && words().denial(f.norm).contradicts(ix.denials[first.label]):
 		out.Negated = true
 		p *= negatedFactor
 	}
-	for i, l := range top[:min(k, len(top))] {
-		c := Candidate{Label: ix.labels[l], P: p, Model: sc.p[l], Cosine: min(1, float64(sc.near[l].cosine))}
+	for i := range cands[:min(k, len(cands))] {
+		l := &cands[i]
+		c := Candidate{Label: ix.labels[l.label], P: p, Model: l.share, Cosine: l.parts.Cosine, Parts: l.parts}
 		if i > 0 {
-			c.P = follow(p, sc.p[l], sc.p[first], out.Exact)
+			c.P = min(follow(p, l.share, first.share, out.Exact), out.Candidates[i-1].P)
 		}
-		if e := sc.near[l].example; e >= 0 {
-			c.Nearest = ix.examples[e].Text
+		if l.example >= 0 {
+			c.Nearest = ix.examples[l.example].Text
 		}
 		out.Candidates = append(out.Candidates, c)
 	}
-	out.Candidates[0].Features = ix.rk.explain(x, first)
+	out.Candidates[0].Features = ix.rk.explain(x, first.label)
 	return out
 }
 
@@ -154,37 +158,22 @@ func follow(p, share, first float64, exact bool) float64 {
 	return min(p*r, 1-p+p*r*0.5)
 }
 
-// promote puts the exact labels first.
-func promote(top, exact []int32) []int32 {
-	out := make([]int32, 0, len(top)+len(exact))
-	for _, l := range top {
-		if slices.Contains(exact, l) {
-			out = append(out, l)
+// promote puts the candidates of exact labels first.
+func promote(cands []candidate, exact []int32) {
+	slices.SortStableFunc(cands, func(a, b candidate) int {
+		x, y := slices.Contains(exact, a.label), slices.Contains(exact, b.label)
+		switch {
+		case x && !y:
+			return -1
+		case y && !x:
+			return 1
 		}
-	}
-	for _, l := range exact {
-		if !slices.Contains(out, l) {
-			out = append(out, l)
-		}
-	}
-	for _, l := range top {
-		if !slices.Contains(out, l) {
-			out = append(out, l)
-		}
-	}
-	return out
+		return 0
+	})
 }
 
 func exactKey(norm string) string {
 	return strings.ReplaceAll(Squash(norm), " ", "")
-}
-
-// scores is the working memory of one ranking.
-type scores struct {
-	logits  []float32
-	near    []nearest
-	scratch []float32
-	p       []float64
 }
 
 func (ix *Index) scores() *scores {
@@ -192,22 +181,4 @@ func (ix *Index) scores() *scores {
 		return sc
 	}
 	return ix.rk.newScores()
-}
-
-// best returns the n labels of the highest fused share, best first.
-func (sc *scores) best(n int) []int32 {
-	top := make([]int32, 0, n+1)
-	for l, p := range sc.p {
-		if len(top) == n && p <= sc.p[top[n-1]] {
-			continue
-		}
-		at := sort.Search(len(top), func(i int) bool { return sc.p[top[i]] < p })
-		top = append(top, 0)
-		copy(top[at+1:], top[at:])
-		top[at] = int32(l)
-		if len(top) > n {
-			top = top[:n]
-		}
-	}
-	return top
 }

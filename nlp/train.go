@@ -26,9 +26,16 @@ type TrainOptions struct {
 	CacheDir string
 	// Progress is called after every pass, from one goroutine at a time.
 	Progress func(done, total int)
+	// Synonyms are groups of words that mean the same, the first of each its
+	// name. A text that holds one has a feature in common with all that do.
+	Synonyms [][]string
 	// Workers bounds how many models are trained at once; 0 means 2.
 	Workers int
 }
+
+// nets is how many networks speak together. They differ in how they start and
+// in the order they learn in, and so in their mistakes.
+const nets = 2
 
 // Train learns to rank the labels of the examples: a multinomial logistic
 // regression over words and character pieces, fused with the cosine to the
@@ -37,16 +44,16 @@ type TrainOptions struct {
 // is passed over. It returns [ErrNoExamples] when nothing is left, and ctx's
 // error. A cache that cannot be written is no error.
 func Train(ctx context.Context, seg *Segmenter, ex []Example, o TrainOptions) (*Index, error) {
-	ix, texts := newIndex(seg, ex)
+	ix, texts := newIndex(seg, newSynonyms(o.Synonyms), ex)
 	if len(ix.examples) == 0 {
 		return nil, ErrNoExamples
 	}
-	key := ix.key(o.Seed)
+	key := ix.key(o)
 	if o.CacheDir != "" {
-		if m, cal, ok := loadModel(o.CacheDir, key); ok {
-			rk, _ := prepare(texts, ix.ys, len(ix.labels))
-			if m.fits(len(rk.v.names), len(ix.labels)) {
-				rk.m = m
+		if nets, cal, ok := loadModel(o.CacheDir, key); ok {
+			rk, xs := prepare(texts, ix.ys, len(ix.labels), ix.ext.syn)
+			if fitAll(nets, len(rk.v.names), len(ix.labels)) {
+				rk.take(nets, xs)
 				ix.rk, ix.cal = rk, cal
 				return ix, nil
 			}
@@ -57,7 +64,7 @@ func Train(ctx context.Context, seg *Segmenter, ex []Example, o TrainOptions) (*
 	}
 	if o.CacheDir != "" {
 		// A model that cannot be kept is trained again at the next start.
-		_ = saveModel(o.CacheDir, key, ix.rk.m, ix.cal)
+		_ = saveModel(o.CacheDir, key, ix.rk.nets, ix.cal)
 	}
 	return ix, nil
 }
@@ -65,18 +72,26 @@ func Train(ctx context.Context, seg *Segmenter, ex []Example, o TrainOptions) (*
 func (ix *Index) train(ctx context.Context, texts []featureText, o TrainOptions) error {
 	labels := len(ix.labels)
 	fs := folds(ix.ys, labels, o.Seed^hash64("folds"))
-	progress := progressOf(o.Progress, epochs*(1+len(fs)))
+	total := nets
+	for _, f := range fs {
+		total += f.nets
+	}
+	progress := progressOf(o.Progress, epochs*total)
 	samples := make([][]sample, len(fs))
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(1, workers(o.Workers)))
-	g.Go(func() error {
-		rk, err := trainRanker(gctx, texts, ix.ys, labels, o.Seed, progress)
-		ix.rk = rk
-		return err
-	})
+	g.SetLimit(workers(o.Workers))
+	rk, xs := prepare(texts, ix.ys, labels, ix.ext.syn)
+	trained := make([]*network, nets)
+	for i := range trained {
+		g.Go(func() error {
+			m, err := fit(gctx, xs, ix.ys, len(rk.v.names), labels, netSeed(o.Seed, i), progress)
+			trained[i] = m
+			return err
+		})
+	}
 	for i, f := range fs {
 		g.Go(func() error {
-			s, err := asked(gctx, f, texts, ix.ys, labels, progress)
+			s, err := asked(gctx, f, texts, ix.ys, labels, ix.ext.syn, progress)
 			samples[i] = s
 			return err
 		})
@@ -84,6 +99,8 @@ func (ix *Index) train(ctx context.Context, texts []featureText, o TrainOptions)
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
+	rk.take(trained, xs)
+	ix.rk = rk
 	var all []sample
 	for _, s := range samples {
 		all = append(all, s...)
@@ -114,8 +131,8 @@ func progressOf(report func(done, total int), total int) func() {
 }
 
 // newIndex prepares everything that needs no training.
-func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
-	ix := &Index{seg: seg, exact: map[string][]int32{}}
+func newIndex(seg *Segmenter, syn *synonyms, ex []Example) (*Index, []featureText) {
+	ix := &Index{ext: extractor{seg, syn}, exact: map[string][]int32{}}
 	ids := map[string]int32{}
 	for _, e := range ex {
 		ids[e.Label] = 0
@@ -137,7 +154,7 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 			continue
 		}
 		seen[k] = struct{}{}
-		f := extract(seg, norm)
+		f := ix.ext.extract(norm)
 		if len(f.names) == 0 {
 			continue
 		}
@@ -155,13 +172,16 @@ func newIndex(seg *Segmenter, ex []Example) (*Index, []featureText) {
 }
 
 // modelVersion changes whenever features, training or the file change.
-const modelVersion = 2
+const modelVersion = 3
 
 // key names what a model was trained on.
-func (ix *Index) key(seed uint64) string {
+func (ix *Index) key(o TrainOptions) string {
 	h := sha256.New()
 	// A hash takes everything; its Write never fails.
-	_, _ = fmt.Fprintf(h, "%d %d %s\n", modelVersion, seed, ix.seg.Fingerprint())
+	_, _ = fmt.Fprintf(h, "%d %d %s\n", modelVersion, o.Seed, ix.ext.seg.Fingerprint())
+	for _, g := range o.Synonyms {
+		_, _ = fmt.Fprintf(h, "%q\n", g)
+	}
 	for i, e := range ix.texts {
 		_, _ = fmt.Fprintf(h, "%q %q\n", e, ix.labels[ix.ys[i]])
 	}

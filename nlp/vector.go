@@ -28,6 +28,8 @@ func kindWeight(name string) float64 {
 	switch name[:2] {
 	case kindWord:
 		return 1
+	case kindSynonym:
+		return synonymWeight
 	case kindPair:
 		return 0.7
 	case kindLetts:
@@ -41,6 +43,9 @@ func kindWeight(name string) float64 {
 	}
 	return 0.5
 }
+
+// synonymWeight is a word's: a group stands beside its words, not for them.
+const synonymWeight = 1
 
 // minCount is how many examples must hold a feature for it to be learned. Long
 // pieces seen once say nothing about another wording.
