@@ -53,6 +53,8 @@ type turn struct {
 	judge string
 	// about is the title of the Topic that began a form: a button says no more.
 	about string
+	// before is what a form under way has brought, for one that takes its place.
+	before []Filled
 }
 
 // Decide takes one message through rules, offered options and the ranker. It is
@@ -64,6 +66,9 @@ func (e *Engine) Decide(mem Memory, in Input) Decision {
 	t.mem.Turns++
 	if in.Kind != chat.KindEvent {
 		t.judge, t.mem.Judge = t.mem.Judge, ""
+	}
+	if t.form() != nil {
+		t.before = slices.Clone(t.mem.Form.Filled)
 	}
 	switch {
 	case in.Kind == chat.KindEvent:
@@ -291,6 +296,9 @@ func (t *turn) handoff(reason, intent, group, priority string) {
 	t.d.Group, t.d.Priority, t.d.Notice = group, priority, "handoff_queued"
 	t.d.Reply, t.d.Plain, t.d.Options = t.say1("handoff_now"), true, nil
 	t.mem.Stop()
+	if !t.in.Waiting {
+		t.mem.Complaint = false
+	}
 	t.settle()
 }
 

@@ -131,9 +131,13 @@ func (t *turn) patience() {
 		t.mem.Streak++
 		if t.mem.Streak >= streakLimit {
 			p := t.d.Confidence
-			t.giveUp("miss", "unknown", "fallback_second")
+			if t.d.Intent == feedbackDown {
+				t.giveUp("feedback", feedbackDown, "feedback_second")
+			} else {
+				t.giveUp("miss", "unknown", "fallback_second")
+				t.d.Evidence.Because = "streak"
+			}
 			t.d.Confidence = p
-			t.d.Evidence.Because = "streak"
 			t.mem.Streak = 0
 		}
 	case Answer, Ask, Handoff:

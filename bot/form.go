@@ -154,9 +154,7 @@ func (t *turn) begin(f *intents.Form, waiting bool) string {
 	if !t.in.Day.IsZero() {
 		s.Day = t.in.Day.Format(time.DateOnly)
 	}
-	if before := t.mem.Form; before != nil && before.State != FormDone {
-		s.Filled = slices.DeleteFunc(slices.Clone(before.Filled), func(x Filled) bool { return x.Value == "" })
-	}
+	s.Filled = slices.DeleteFunc(slices.Clone(t.before), func(x Filled) bool { return x.Value == "" })
 	t.mem.Form = s
 	known := t.known(f)
 	if !t.next(f) {
@@ -174,40 +172,17 @@ func (t *turn) begin(f *intents.Form, waiting bool) string {
 // returns how they read.
 func (t *turn) known(f *intents.Form) []string {
 	var out []string
-	about := t.norm + " " + nlp.Normalize(t.about)
-	here := nlp.Entities(t.in.Text)
-	earlier := slices.Clone(t.mem.Entities)
+	told := facts{about: t.norm + " " + nlp.Normalize(t.about), here: nlp.Entities(t.in.Text), earlier: slices.Clone(t.mem.Entities)}
 	for i := range f.Slots {
 		slot := &f.Slots[i]
 		if t.filled(slot.ID) != nil {
 			continue
 		}
-		value := ""
-		switch slot.Kind {
-		case intents.SlotText:
-			if slot.Opening && utf8.RuneCountInString(nlp.Squash(t.norm)) >= openingRunes {
-				value = t.textValue(slot, t.in.Text)
-			}
-		case intents.SlotChoice:
-			value = chosen(slot, about)
-		case intents.SlotYesNo:
-		default:
-			j := slices.IndexFunc(here, func(e nlp.Entity) bool { return e.Kind == slot.Kind && fits(e.Value) })
-			if j >= 0 {
-				value = t.entityValue(slot, here[j])
-				here = slices.Delete(here, j, j+1)
-				break
-			}
-			if slot.Future {
-				break
-			}
-			for j := len(earlier) - 1; j >= 0 && value == ""; j-- {
-				if e := earlier[j]; e.Kind == slot.Kind && fits(e.Value) {
-					value = t.shown(slot.Kind, e.Value)
-					earlier = slices.Delete(earlier, j, j+1)
-				}
-			}
+		if slot.Own && t.in.Channel == intents.ChannelSMS {
+			t.fill(slot, t.e.Say("value_own_number", "", nil)) // his message came from it
+			continue
 		}
+		value := t.told(slot, &told)
 		if value == "" {
 			continue
 		}
@@ -217,6 +192,43 @@ func (t *turn) known(f *intents.Form) []string {
 		}
 	}
 	return out
+}
+
+// facts are what was told before a form began; each answers one slot.
+type facts struct {
+	about   string
+	here    []nlp.Entity
+	earlier []Masked
+}
+
+// told is a slot's answer among the facts, or "".
+func (t *turn) told(slot *intents.Slot, x *facts) string {
+	switch slot.Kind {
+	case intents.SlotText:
+		if slot.Opening && utf8.RuneCountInString(nlp.Squash(t.norm)) >= openingRunes {
+			return t.textValue(slot, t.in.Text)
+		}
+		return ""
+	case intents.SlotChoice:
+		return chosen(slot, x.about)
+	case intents.SlotYesNo:
+		return ""
+	}
+	if i := slices.IndexFunc(x.here, func(e nlp.Entity) bool { return e.Kind == slot.Kind && fits(e.Value) }); i >= 0 {
+		e := x.here[i]
+		x.here = slices.Delete(x.here, i, i+1)
+		return t.entityValue(slot, e)
+	}
+	if slot.Future {
+		return "" // what was kept of earlier dates lies in the past
+	}
+	for i := len(x.earlier) - 1; i >= 0; i-- {
+		if e := x.earlier[i]; e.Kind == slot.Kind && fits(e.Value) {
+			x.earlier = slices.Delete(x.earlier, i, i+1)
+			return t.shown(slot.Kind, e.Value)
+		}
+	}
+	return ""
 }
 
 // fits keeps what names an authority from answering for a collection agency.

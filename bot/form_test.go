@@ -285,6 +285,40 @@ func TestForm_AComplaintIsHandedOverBeforeTheFirstQuestion(t *testing.T) {
 	}
 }
 
+// What the lender holds is not asked: a text message has come from a number.
+func TestForm_DoesNotAskATextMessageForItsNumber(t *testing.T) {
+	t.Parallel()
+	e := formEngine(t)
+	sms := func(s string) bot.Input { return bot.Input{Text: s, Kind: chat.KindText, Channel: "sms"} }
+	first := dialogue(t, e, false, bot.Memory{}, sms("我要投诉"))[0]
+	d := dialogue(t, e, true, first.Memory, sms("客服骂人"), sms("昨天"), sms("道歉"))
+	if last := d[2]; last.Form.State != bot.FormDone || slots(last)["phone"] == "" {
+		t.Errorf("%v %s", slots(last), last.Reply)
+	}
+	if len(first.Options) != 0 || strings.Contains(d[2].Form.Note, "138") {
+		t.Errorf("%+v", first.Options)
+	}
+}
+
+// A form that takes another's place keeps what it brought; one of another day
+// does not come back.
+func TestForm_KeepsWhatAnotherBrought(t *testing.T) {
+	t.Parallel()
+	e := formEngine(t)
+	d := dialogue(t, e, false, bot.Memory{}, text(start), text("扣多了"), text("我要投诉"))
+	if last := d[2]; last.Action != bot.Handoff || last.Intent != "complaint" || last.Form.ID != "complaint" || slots(last)["problem"] != "扣多了" || !strings.Contains(last.Summary, "扣多了") {
+		t.Errorf("%+v", last)
+	}
+	// Closed while it waited, and written to again.
+	again := dialogue(t, e, false, d[2].Memory, text("你好"), text("转人工"))
+	if x := again[1]; x.Intent != "human" || x.Memory.Form.State == bot.FormAsking || x.Memory.Complaint {
+		t.Errorf("%+v", x.Memory)
+	}
+	if x := dialogue(t, e, true, again[1].Memory, text("昨天"))[0]; x.Evidence.Form != nil {
+		t.Errorf("%+v", x)
+	}
+}
+
 func TestForm_SpeaksTheWritersScript(t *testing.T) {
 	t.Parallel()
 	e := formEngine(t)

@@ -82,6 +82,9 @@ type Slot struct {
 	// Opening says that a message which began the form and told enough by
 	// itself answers this slot.
 	Opening bool
+	// Own says that the phone asked for is the contact's own, which a text
+	// message has come from.
+	Own bool
 }
 
 // Choice is one button of a Slot.
@@ -212,7 +215,7 @@ func (l *loader) form(root doc, own bool) {
 }
 
 func (l *loader) slot(d doc, what string) (Slot, bool) {
-	f := d.fields("id", "label", "ask", "retry", "kind", "choices", "optional", "private", "future", "opening")
+	f := d.fields("id", "label", "ask", "retry", "kind", "choices", "optional", "private", "future", "opening", "own")
 	if f == nil {
 		return Slot{}, false
 	}
@@ -221,6 +224,7 @@ func (l *loader) slot(d doc, what string) (Slot, bool) {
 		Kind:     l.oneOf(f["kind"].or(d), "kind", SlotText, SlotKinds()...),
 		Optional: l.flag(f["optional"], "optional"), Private: l.flag(f["private"], "private"),
 		Future: l.flag(f["future"], "future"), Opening: l.flag(f["opening"], "opening"),
+		Own: l.flag(f["own"], "own"),
 	}
 	if s.ID == "" {
 		return s, false
@@ -252,6 +256,8 @@ func (l *loader) slot(d doc, what string) (Slot, bool) {
 		l.errorf(d.at, "%s: only kind choice has choices", what)
 	case s.Future && s.Kind != SlotDate:
 		l.errorf(d.at, "%s: only kind date lies in the future", what)
+	case s.Own && s.Kind != SlotPhone:
+		l.errorf(d.at, "%s: only kind phone is the contact's own", what)
 	case s.Opening && s.Kind != SlotText:
 		l.errorf(d.at, "%s: only kind text is answered by the opening message", what)
 	}

@@ -36,7 +36,7 @@ func RequiredPhrases() []string {
 		"sms_link", "sms_optout", "option_human", "option_none", "disclosure_ai", "too_many", "waiting_reassure",
 		"option_up", "option_down", "also_asked", "option_rephrase", "feedback_thanks", "feedback_sorry", "feedback_second",
 		"option_skip", "option_yes", "option_no", "form_known", "form_corrected", "form_resume", "form_skipped",
-		"form_given_up", "form_media", "form_cancelled", "form_cancelled_kept", "form_cancelled_waiting", "value_amount",
+		"form_given_up", "form_media", "form_cancelled", "form_cancelled_kept", "form_cancelled_waiting", "value_amount", "value_own_number",
 	}
 }
 
