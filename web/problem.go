@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"wensheng/internal/chat"
+	"wensheng/internal/kb"
 )
 
 // problem is an RFC 9457 problem document. Code is stable and for machines;
@@ -26,6 +27,10 @@ type problem struct {
 	// Class and Phrase say which wording rule refused a text.
 	Class  string `json:"class,omitempty"`
 	Phrase string `json:"phrase,omitempty"`
+	// Gate, Run and Problems say what the knowledge workflow needs mended.
+	Gate     *kb.Gate `json:"gate,omitempty"`
+	Run      string   `json:"run,omitempty"`
+	Problems any      `json:"problems,omitempty"`
 
 	retryAfter int // seconds; 0 sends no Retry-After
 	cause      error
@@ -44,10 +49,13 @@ func asProblem(err error) *problem {
 	var p *problem
 	var he *echo.HTTPError
 	var te *chat.TransitionError
+	var ke *kb.Error
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &ke):
+		return fromKnowledge(ke)
 	case errors.Is(err, chat.ErrNotFound):
 		return fail(http.StatusNotFound, "not_found", "there is no such thing")
 	case errors.Is(err, chat.ErrLeaseLost):

@@ -107,6 +107,7 @@ func (s *Server) apiRoutes(api *echo.Group) {
 	in(post, "/users", s.postUser, chat.RoleUserAdmin)
 	in(patch, "/users/:id", s.patchUser, chat.RoleUserAdmin)
 	in(get, "/audit", s.getAudit, chat.RoleUserCompliance, chat.RoleUserAdmin)
+	s.knowledgeRoutes(api)
 }
 
 // Routes lists "METHOD /path" of everything registered, for the test that

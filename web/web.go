@@ -146,6 +146,8 @@ type Options struct {
 	// List returns conversations in a state, newest change first; nil makes the
 	// supervisor's list answer 503.
 	List func(ctx context.Context, q ListQuery) ([]chat.Conversation, error)
+	// Knowledge is the knowledge editors' workflow; nil makes it answer 503.
+	Knowledge Knowledge
 	// Window tells how many messages the contact can still be sent and until
 	// when, on channels that limit it; a zero until says that no window is known
 	// to be open, ok false that there is nothing to tell. Nil tells nothing.

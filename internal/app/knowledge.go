@@ -56,6 +56,16 @@ func builder(cfg *config.Config, log *slog.Logger) knowledge.Build {
 	}
 }
 
+// segment makes the segmenter an engine on a base has.
+func segment(base *intents.Base) (*nlp.Segmenter, error) {
+	files, done, err := dict.Open(dict.Embedded())
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return nlp.NewSegmenterFrom(nlp.DictFiles(files), base.Words())
+}
+
 // newLive loads what is in force: the directory of the config, or what db has
 // published, or the embedded knowledge base. db may be nil.
 func newLive(ctx context.Context, cfg *config.Config, db *archive.Archive, clock func() time.Time, log *slog.Logger, inForce func(string)) (*knowledge.Live, error) {
@@ -83,7 +93,7 @@ func (a *App) openLibrary(ctx context.Context) (err error) {
 	}
 	a.library = knowledge.New(knowledge.Options{
 		Store: a.archive, Live: a.live, Build: builder(a.cfg, slog.New(slog.DiscardHandler)), Dir: a.cfg.Knowledge.Dir,
-		Mask: pii.Mask,
+		Mask: pii.Mask, Segment: segment,
 		Lint: func(b *intents.Base) []intents.Problem {
 			return slices.Concat(b.CheckFacts(facts(a.cfg)), b.CheckGroups(groupIDs(a.cfg)),
 				intents.Lint(b, intents.LintOptions{Day: a.clock().In(knowledge.China), Wording: wording}))

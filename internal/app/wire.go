@@ -188,7 +188,8 @@ func (a *App) newSMS(sink chat.Sink) (*sms.Channel, error) {
 func (a *App) webOptions() web.Options {
 	o := web.Options{
 		Desk: a.intake, Users: users{a.archive}, Wakes: a.store, Notes: a.desk, List: a.list,
-		Window: a.window, Media: a.newMedia().Get,
+		Knowledge: a.library,
+		Window:    a.window, Media: a.newMedia().Get,
 		Derive: a.sealer.Derive, Mask: pii.Mask, Normalize: nlp.Normalize,
 		Channels: map[string]http.Handler{
 			a.wechat.Kind(): a.wechat.Handler(), a.sms.Kind(): a.sms.Handler(), a.webchat.Kind(): a.webchat.Handler(),

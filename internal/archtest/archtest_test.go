@@ -38,7 +38,7 @@ var table = map[string][]string{
 	"internal/store":            {"internal/chat", "internal/pii", "internal/redisx"},
 	"handoff":                   {"internal/chat", "internal/redisx"},
 	"internal/kb":               {},
-	"internal/knowledge":        {"internal/chat", "internal/kb", "bot", "intents", "nlp", "internal/pii"},
+	"internal/knowledge":        {"internal/chat", "internal/kb", "bot", "intents", "intents/exchange", "nlp", "internal/pii"},
 	"internal/archive":          {"internal/chat", "internal/kb", "internal/pii"},
 	"internal/archive/pgtest":   {},
 	"web":                       {"internal/chat", "internal/kb", "handoff", "web/console", "web/widget"},

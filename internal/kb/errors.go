@@ -15,7 +15,7 @@ const (
 	CodeBadSheet    = "bad_sheet"         // a file that cannot be read
 	CodeBusy        = "busy"              // too much waits in the background
 	CodeTooMany     = "too_many"          // a bound of what is kept
-	CodeBadRequest  = "bad_request"       // a field is missing or has a wrong value
+	CodeBadValue    = "bad_value"         // a field is missing or has a wrong value
 	CodeOverride    = "override_forbidden"
 )
 

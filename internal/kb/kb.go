@@ -8,6 +8,7 @@
 package kb
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -108,6 +109,30 @@ type Imported struct {
 	Added   int `json:"added"`
 	Changed int `json:"changed"`
 	Removed int `json:"removed"`
+}
+
+// Rebased is the answer to a rebase.
+type Rebased struct {
+	Edited
+	// Conflicts are Topics and files that were changed on both sides; the
+	// draft's text stands, and a person has to look.
+	Conflicts []string `json:"conflicts"`
+}
+
+// File is a file to download.
+type File struct {
+	Name, Type string
+	Body       []byte
+}
+
+// TryInput is one message for the test tool.
+type TryInput struct {
+	Text    string `json:"text"`
+	Pick    string `json:"pick"`
+	Channel string `json:"channel"`
+	Version string `json:"version"`
+	// Memory is what the decision before returned; nil begins afresh.
+	Memory json.RawMessage `json:"memory"`
 }
 
 // The sources of the knowledge in force.

@@ -94,3 +94,29 @@ type Suggestion struct {
 	Title      string  `json:"title"`
 	Confidence float64 `json:"confidence"`
 }
+
+// Learned is the clusters in a state, and how many wordings stand in each state.
+type Learned struct {
+	Items  []Cluster          `json:"items"`
+	Counts map[LearnState]int `json:"counts"`
+}
+
+// DealInput says what to do with a cluster.
+type DealInput struct {
+	// Do is add (phrasings to Topic), topic (start one), dismiss or restore.
+	Do string `json:"do"`
+	// Topic is the Topic to add to; for a new one it may propose the id.
+	Topic    string   `json:"topic"`
+	Title    string   `json:"title"`
+	Category string   `json:"category"`
+	Texts    []string `json:"texts"`
+	// Version is the draft to write to; "" is the caller's own newest, or a new one.
+	Version string `json:"version"`
+	Reason  string `json:"reason"`
+}
+
+// Dealt is the cluster afterwards, and the draft that was written to.
+type Dealt struct {
+	Cluster Cluster  `json:"cluster"`
+	Version *Version `json:"version"`
+}

@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"wensheng/intents"
+	"wensheng/intents/exchange"
 	"wensheng/internal/chat"
 	"wensheng/internal/kb"
 )
@@ -202,34 +204,26 @@ func (l *Library) DeleteTopic(ctx context.Context, user, id, topic string, revis
 	return l.edit(ctx, user, id, revision, func(f intents.Files) error { return f.Edit(leading, []string{topic}) })
 }
 
-// Rebased is what came of a rebase.
-type Rebased struct {
-	kb.Edited
-	// Conflicts are Topics and files that were changed on both sides; the
-	// draft's text stands, and a person has to look.
-	Conflicts []string `json:"conflicts"`
-}
-
 // Rebase brings a draft that is stale onto what is published now: what the draft
 // changed against its base is changed there.
-func (l *Library) Rebase(ctx context.Context, user, id string, revision int64) (Rebased, error) {
+func (l *Library) Rebase(ctx context.Context, user, id string, revision int64) (kb.Rebased, error) {
 	t, err := l.read(ctx, id)
 	if err != nil {
-		return Rebased{}, err
+		return kb.Rebased{}, err
 	}
 	origin, err := l.origin(ctx, t)
 	if err != nil {
-		return Rebased{}, err
+		return kb.Rebased{}, err
 	}
 	p, err := l.o.Store.Pointer(ctx)
 	if err != nil {
-		return Rebased{}, err
+		return kb.Rebased{}, err
 	}
 	onto, err := l.published(ctx, p.Published)
 	if err != nil {
-		return Rebased{}, err
+		return kb.Rebased{}, err
 	}
-	out := Rebased{Conflicts: []string{}}
+	out := kb.Rebased{Conflicts: []string{}}
 	out.Edited, err = l.edit(ctx, user, id, revision, func(f intents.Files) error {
 		merged, conflicts, err := merge(origin.files, t.files, onto)
 		out.Conflicts = append(out.Conflicts, conflicts...)
@@ -307,23 +301,50 @@ func merge(base, mine, onto intents.Files) (merged intents.Files, conflicts []st
 	return merged, conflicts, nil
 }
 
-// File is a file to download.
-type File struct {
-	Name, Type string
-	Body       []byte
-}
-
 // Export writes a version's Topics as xlsx, csv or Rasa NLU YAML, or the whole
 // directory as a zip (yaml).
-func (l *Library) Export(ctx context.Context, id, format string) (File, error) {
+func (l *Library) Export(ctx context.Context, id, format string) (kb.File, error) {
 	t, err := l.read(ctx, id)
 	if err != nil {
-		return File{}, err
+		return kb.File{}, err
 	}
 	name := "knowledge-" + strings.TrimSpace(t.base.Version)
 	if format == "yaml" {
 		body, err := kb.Files(t.files).Pack()
-		return File{Name: name + ".zip", Type: "application/zip", Body: body}, err
+		return kb.File{Name: name + ".zip", Type: "application/zip", Body: body}, err
 	}
-	return export(t.base, name, format)
+	var b bytes.Buffer
+	if err := exchange.Export(&b, format, t.base.Topics); err != nil {
+		return kb.File{}, kb.Refuse(kb.CodeBadValue, err.Error())
+	}
+	f := kb.File{Name: name + "." + format, Body: b.Bytes()}
+	switch format {
+	case exchange.XLSX:
+		f.Type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	case exchange.CSV:
+		f.Type = "text/csv; charset=utf-8"
+	default:
+		f.Name, f.Type = name+".rasa.yaml", "application/yaml"
+	}
+	return f, nil
+}
+
+// Import writes the Topics of a file into a draft: merged with what it has, or
+// in the place of it.
+func (l *Library) Import(ctx context.Context, user, id, format, mode string, revision int64, raw []byte) (kb.Imported, error) {
+	if mode != exchange.Merge && mode != exchange.Replace {
+		return kb.Imported{}, kb.Refuse(kb.CodeBadValue, "mode: merge or replace")
+	}
+	s, problems := exchange.Import(raw, format)
+	if bad := hard(problems); len(bad) > 0 {
+		return kb.Imported{}, badSheet(bad)
+	}
+	var out kb.Imported
+	var err error
+	out.Edited, err = l.edit(ctx, user, id, revision, func(f intents.Files) error {
+		r, err := exchange.Apply(f, s, mode)
+		out.Added, out.Changed, out.Removed = r.Added, r.Changed, r.Removed
+		return err
+	})
+	return out, err
 }

@@ -18,6 +18,7 @@ import (
 	"wensheng/internal/kb"
 	"wensheng/internal/knowledge"
 	"wensheng/internal/pii"
+	"wensheng/nlp"
 )
 
 func TestMain(m *testing.M) {
@@ -128,7 +129,8 @@ func open(t *testing.T) *desk {
 	}
 	d.Library = knowledge.New(knowledge.Options{
 		Store: d.db, Live: d.live, Build: build, Mask: pii.Mask, Clock: d.clock.now, Logger: log,
-		Answer: func(_ string, d bot.Decision) any { return d },
+		Answer:  func(_ string, d bot.Decision) any { return d },
+		Segment: func(b *intents.Base) (*nlp.Segmenter, error) { return nlp.NewSegmenter(b.Words()) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

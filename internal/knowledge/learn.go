@@ -21,26 +21,20 @@ import (
 // their reports as well.
 const KeepLearned = 180 * 24 * time.Hour
 
-// Learned is the clusters in a state, and how many wordings stand in each state.
-type Learned struct {
-	Items  []kb.Cluster          `json:"items"`
-	Counts map[kb.LearnState]int `json:"counts"`
-}
-
 // Learned lists what conversations taught, the most frequent first.
-func (l *Library) Learned(ctx context.Context, state kb.LearnState) (Learned, error) {
+func (l *Library) Learned(ctx context.Context, state kb.LearnState) (kb.Learned, error) {
 	if !slices.Contains(kb.LearnStates(), state) {
-		return Learned{}, kb.Refuse(kb.CodeBadRequest, "state: new, pending, applied or dismissed")
+		return kb.Learned{}, kb.Refuse(kb.CodeBadValue, "state: new, pending, applied or dismissed")
 	}
 	items, err := l.o.Store.Items(ctx, state, false, itemsRead)
 	if err != nil {
-		return Learned{}, err
+		return kb.Learned{}, err
 	}
 	counts, err := l.o.Store.LearnCounts(ctx)
 	if err != nil {
-		return Learned{}, err
+		return kb.Learned{}, err
 	}
-	out := Learned{Items: []kb.Cluster{}, Counts: map[kb.LearnState]int{}}
+	out := kb.Learned{Items: []kb.Cluster{}, Counts: map[kb.LearnState]int{}}
 	for _, s := range kb.LearnStates() {
 		out.Counts[s] = counts[s]
 	}
@@ -105,60 +99,40 @@ func suggest(e *served, text string, picks map[string]int, labelled int) *kb.Sug
 	return &kb.Suggestion{Topic: c.Topic, Title: c.Title, Confidence: c.Confidence}
 }
 
-// DealInput says what to do with a cluster.
-type DealInput struct {
-	// Do is add (phrasings to Topic), topic (start one), dismiss or restore.
-	Do string `json:"do"`
-	// Topic is the Topic to add to; for a new one it may propose the id.
-	Topic    string   `json:"topic"`
-	Title    string   `json:"title"`
-	Category string   `json:"category"`
-	Texts    []string `json:"texts"`
-	// Version is the draft to write to; "" is the caller's own newest, or a new one.
-	Version string `json:"version"`
-	Reason  string `json:"reason"`
-}
-
-// Dealt is the cluster afterwards, and the draft that was written to.
-type Dealt struct {
-	Cluster kb.Cluster  `json:"cluster"`
-	Version *kb.Version `json:"version"`
-}
-
 // maxAdded bounds the wordings of one call.
 const maxAdded = 50
 
 // Deal does with a cluster what an editor decided. A phrasing goes to a draft
 // first and the cluster is moved after, so that what fails between can simply
 // be done again.
-func (l *Library) Deal(ctx context.Context, user, id string, in DealInput) (Dealt, error) {
+func (l *Library) Deal(ctx context.Context, user, id string, in kb.DealInput) (kb.Dealt, error) {
 	was := kb.LearnNew
 	if in.Do == "restore" {
 		was = kb.LearnDismissed
 	}
 	g, err := l.group(ctx, id, was)
 	if err != nil {
-		return Dealt{}, err
+		return kb.Dealt{}, err
 	}
-	var out Dealt
+	var out kb.Dealt
 	to := kb.Item{Cluster: id, By: user, Changed: l.o.Clock()}
 	switch in.Do {
 	case "add", "topic":
 		e, err := l.teach(ctx, user, in)
 		if err != nil {
-			return Dealt{}, err
+			return kb.Dealt{}, err
 		}
 		out.Version = &e.Version
 		to.State, to.Version = kb.LearnPending, e.Version.ID
 	case "dismiss":
 		if runes(in.Reason) > maxNote {
-			return Dealt{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("reason: at most %d characters", maxNote))
+			return kb.Dealt{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("reason: at most %d characters", maxNote))
 		}
 		to.State, to.Reason = kb.LearnDismissed, in.Reason
 	case "restore":
 		to = kb.Item{State: kb.LearnNew}
 	default:
-		return Dealt{}, kb.Refuse(kb.CodeBadRequest, "do: add, topic, dismiss or restore")
+		return kb.Dealt{}, kb.Refuse(kb.CodeBadValue, "do: add, topic, dismiss or restore")
 	}
 	var moved []kb.Item
 	for _, w := range g.wordings {
@@ -170,9 +144,9 @@ func (l *Library) Deal(ctx context.Context, user, id string, in DealInput) (Deal
 	}
 	if err := l.o.Store.MoveItems(ctx, moved, was); err != nil {
 		if errors.Is(err, chat.ErrConflict) {
-			return Dealt{}, kb.Refuse(kb.CodeChanged, "somebody else dealt with it meanwhile")
+			return kb.Dealt{}, kb.Refuse(kb.CodeChanged, "somebody else dealt with it meanwhile")
 		}
-		return Dealt{}, err
+		return kb.Dealt{}, err
 	}
 	e := l.o.Live.acquire()
 	defer e.release()
@@ -195,7 +169,7 @@ func (l *Library) group(ctx context.Context, id string, state kb.LearnState) (*g
 }
 
 // teach writes phrasings to a Topic of a draft, or starts one with them.
-func (l *Library) teach(ctx context.Context, user string, in DealInput) (kb.Edited, error) {
+func (l *Library) teach(ctx context.Context, user string, in kb.DealInput) (kb.Edited, error) {
 	var texts []string
 	for _, s := range in.Texts {
 		if s = strings.Join(strings.Fields(l.o.Mask(s)), " "); s != "" && runes(s) <= maxLearned {
@@ -203,7 +177,7 @@ func (l *Library) teach(ctx context.Context, user string, in DealInput) (kb.Edit
 		}
 	}
 	if len(texts) == 0 || len(in.Texts) > maxAdded {
-		return kb.Edited{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("texts: 1 to %d, each of at most %d characters", maxAdded, maxLearned))
+		return kb.Edited{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("texts: 1 to %d, each of at most %d characters", maxAdded, maxLearned))
 	}
 	id, err := l.draftOf(ctx, user, in.Version)
 	if err != nil {
@@ -233,17 +207,17 @@ func (l *Library) teach(ctx context.Context, user string, in DealInput) (kb.Edit
 
 // pupil is the Topic that is taught: one of the draft, or a new one without an
 // answer, which its editor has to write before it can be submitted.
-func (l *Library) pupil(t *text, in DealInput) (intents.Topic, error) {
+func (l *Library) pupil(t *text, in kb.DealInput) (intents.Topic, error) {
 	if in.Do == "add" {
 		tp, ok := t.base.Topic(in.Topic)
 		if !ok {
-			return intents.Topic{}, kb.Refuse(kb.CodeBadRequest, "topic: the draft has no such topic")
+			return intents.Topic{}, kb.Refuse(kb.CodeBadValue, "topic: the draft has no such topic")
 		}
 		return *tp, nil
 	}
 	title := strings.TrimSpace(in.Title)
 	if title == "" || runes(title) > maxTitle {
-		return intents.Topic{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("title: 1 to %d characters", maxTitle))
+		return intents.Topic{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("title: 1 to %d characters", maxTitle))
 	}
 	tp := intents.Topic{ID: in.Topic, Title: title, Category: strings.TrimSpace(in.Category), Kind: intents.KindAnswer}
 	tp.Review.State = intents.ReviewDraft
@@ -251,7 +225,7 @@ func (l *Library) pupil(t *text, in DealInput) (intents.Topic, error) {
 		tp.ID = "new_" + strings.NewReplacer("-", "x", "_", "x").Replace(strings.ToLower(chat.NewToken()[:8]))
 	}
 	if _, taken := t.base.Topic(tp.ID); taken {
-		return intents.Topic{}, kb.Refuse(kb.CodeBadRequest, "topic: the id is taken")
+		return intents.Topic{}, kb.Refuse(kb.CodeBadValue, "topic: the id is taken")
 	}
 	if tp.Category == "" && len(t.base.Topics) > 0 {
 		tp.Category = t.base.Topics[0].Category

@@ -11,7 +11,6 @@ import (
 	"wensheng/intents"
 	"wensheng/internal/chat"
 	"wensheng/internal/kb"
-	"wensheng/internal/knowledge"
 )
 
 // talk is a transcript made by the bot itself.
@@ -251,7 +250,7 @@ func TestLearn_FromAMissToAnAnswer(t *testing.T) {
 	}
 }
 
-type dealInput = knowledge.DealInput
+type dealInput = kb.DealInput
 
 func kbDeal(do, topic string, texts ...string) dealInput {
 	return dealInput{Do: do, Topic: topic, Texts: texts}
@@ -299,12 +298,12 @@ func TestLearn_RefusesWhatIsIncomplete(t *testing.T) {
 		"taken id": {Do: "topic", Topic: "card_change", Title: "换卡", Texts: []string{"x"}},
 	} {
 		_, err := d.Deal(ctx, "wang", list.Items[0].ID, in)
-		if refused(t, err, kb.CodeBadRequest) == nil {
+		if refused(t, err, kb.CodeBadValue) == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
 	_, err = d.Learned(ctx, "label")
-	refused(t, err, kb.CodeBadRequest)
+	refused(t, err, kb.CodeBadValue)
 }
 
 func TestReplay_SaysWhetherAVersionHelps(t *testing.T) {

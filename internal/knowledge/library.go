@@ -22,6 +22,7 @@ import (
 	"wensheng/intents"
 	"wensheng/internal/chat"
 	"wensheng/internal/kb"
+	"wensheng/nlp"
 )
 
 // Store keeps what Library needs; internal/archive implements it. Errors:
@@ -55,6 +56,8 @@ type Options struct {
 	Store Store
 	Live  *Live
 	Build Build
+	// Segment makes the segmenter an engine on a base would have.
+	Segment func(*intents.Base) (*nlp.Segmenter, error)
 	// Dir is the knowledge directory of the config; with one nothing is edited
 	// here.
 	Dir string
@@ -234,7 +237,7 @@ func (l *Library) Create(ctx context.Context, user, title, from string) (kb.Vers
 	case l.o.Dir != "":
 		return kb.Version{}, kb.Refuse(kb.CodeNotEditable, "knowledge.dir is set; edit the directory")
 	case title == "", runes(title) > maxTitle:
-		return kb.Version{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("title: 1 to %d characters", maxTitle))
+		return kb.Version{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("title: 1 to %d characters", maxTitle))
 	}
 	versions, err := l.o.Store.Versions(ctx)
 	if err != nil {
@@ -334,7 +337,7 @@ func badState(v kb.Version, to kb.State) error {
 // not load is refused with its problems.
 func (l *Library) Submit(ctx context.Context, user, id, note string) (kb.Version, error) {
 	if runes(note) > maxNote {
-		return kb.Version{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("note: at most %d characters", maxNote))
+		return kb.Version{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("note: at most %d characters", maxNote))
 	}
 	t, err := l.read(ctx, id)
 	if err != nil {
@@ -367,7 +370,7 @@ func (l *Library) Submit(ctx context.Context, user, id, note string) (kb.Version
 // Judge records the review of a second person.
 func (l *Library) Judge(ctx context.Context, user, id string, approve bool, note string) (kb.Version, error) {
 	if runes(note) > maxNote || (!approve && strings.TrimSpace(note) == "") {
-		return kb.Version{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("note: at most %d characters, and needed to reject", maxNote))
+		return kb.Version{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("note: at most %d characters, and needed to reject", maxNote))
 	}
 	to := kb.Rejected
 	if approve {
@@ -411,7 +414,7 @@ func (l *Library) Publish(ctx context.Context, user, id, override string) (kb.Ve
 	}
 	override = strings.TrimSpace(override)
 	if runes(override) > maxNote {
-		return kb.Version{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("override: at most %d characters", maxNote))
+		return kb.Version{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("override: at most %d characters", maxNote))
 	}
 	v, err := l.o.Store.Version(ctx, id)
 	if err != nil {
@@ -471,7 +474,7 @@ func (l *Library) Rollback(ctx context.Context, user, to, reason string) (kb.Ver
 		return kb.Version{}, kb.Refuse(kb.CodeNotEditable, "knowledge.dir is set; what is published would not serve")
 	}
 	if reason = strings.TrimSpace(reason); reason == "" || runes(reason) > maxNote {
-		return kb.Version{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("reason: 1 to %d characters", maxNote))
+		return kb.Version{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("reason: 1 to %d characters", maxNote))
 	}
 	v, err := l.o.Store.Version(ctx, to)
 	if err != nil {

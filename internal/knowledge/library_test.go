@@ -12,6 +12,7 @@ import (
 	"wensheng/internal/chat"
 	"wensheng/internal/kb"
 	"wensheng/internal/knowledge"
+	"wensheng/nlp"
 )
 
 func marshal(t *testing.T, v any) []byte {
@@ -64,7 +65,7 @@ func TestLibrary_ADraftIsReviewedByASecondPersonAndPublished(t *testing.T) {
 	}
 
 	_, err = d.Rollback(ctx, "wang", published, " ")
-	refused(t, err, kb.CodeBadRequest)
+	refused(t, err, kb.CodeBadValue)
 	_, err = d.Rollback(ctx, "wang", v.ID, "试试")
 	refused(t, err, kb.CodeBadState)
 	if _, err := d.Rollback(ctx, "wang", published, "说法有误"); err != nil {
@@ -88,7 +89,7 @@ func TestLibrary_WhoeverEditsIsAnAuthor(t *testing.T) {
 	_, err := d.Judge(ctx, "li", v.ID, true, "")
 	refused(t, err, kb.CodeOwnWork)
 	_, err = d.Judge(ctx, "zhao", v.ID, false, "")
-	refused(t, err, kb.CodeBadRequest) // a rejection says why
+	refused(t, err, kb.CodeBadValue) // a rejection says why
 	got, err := d.Judge(ctx, "zhao", v.ID, false, "还款日不能删")
 	if err != nil || got.State != kb.Rejected {
 		t.Fatalf("%+v, %v", got, err)
@@ -367,8 +368,8 @@ func TestLibrary_SheetsAreReadStrictly(t *testing.T) {
 	t.Parallel()
 	ctx, d := t.Context(), open(t)
 	for sheet, want := range map[string]string{
-		"":                                   "no row",
-		"问题,知识点\n":                           "no row",
+		"":                                   "no cases",
+		"问题,知识点\n":                           "no cases",
 		"a,b\nx,y\n":                         "row 1",
 		"text,topic\n,repay_date\n":          "row 2",
 		"text,topic\n还款日,\n":                 "row 2",
@@ -380,7 +381,7 @@ func TestLibrary_SheetsAreReadStrictly(t *testing.T) {
 		contains(t, fmt.Sprintf("refusal of %.20q", sheet), refused(t, err, kb.CodeBadSheet).Detail, want)
 	}
 	_, err := d.CreateTest(ctx, "wang", " ", "csv", []byte("text,topic\na,b\n"))
-	refused(t, err, kb.CodeBadRequest)
+	refused(t, err, kb.CodeBadValue)
 }
 
 func long(n int) string { return strings.Repeat("长", n) }
@@ -390,41 +391,41 @@ func TestLibrary_TryGoesOnWithItsMemoryOnTheVersionItIsAsked(t *testing.T) {
 	ctx, d := t.Context(), open(t)
 	v := d.draft(t)
 	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
-	decision, memory, err := d.Try(ctx, knowledge.TryInput{Text: "提前还款要手续费吗", Version: v.ID})
+	decision, memory, err := d.Try(ctx, kb.TryInput{Text: "提前还款要手续费吗", Version: v.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
 	contains(t, "the draft's answer", string(marshal(t, decision)), "提前还款免费")
 	contains(t, "the memory", string(marshal(t, memory)), "repay_early")
-	_, memory, err = d.Try(ctx, knowledge.TryInput{Text: "那还款日呢", Version: v.ID, Memory: marshal(t, memory)})
+	_, memory, err = d.Try(ctx, kb.TryInput{Text: "那还款日呢", Version: v.ID, Memory: marshal(t, memory)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	contains(t, "the memory of two", string(marshal(t, memory)), `"turns":2`)
-	decision, _, err = d.Try(ctx, knowledge.TryInput{Text: "提前还款要手续费吗", Version: knowledge.Current})
+	decision, _, err = d.Try(ctx, kb.TryInput{Text: "提前还款要手续费吗", Version: knowledge.Current})
 	if err != nil {
 		t.Fatal(err)
 	}
 	contains(t, "the answer in force", string(marshal(t, decision)), "不收手续费")
-	for name, in := range map[string]knowledge.TryInput{
+	for name, in := range map[string]kb.TryInput{
 		"nothing":   {},
 		"too long":  {Text: long(2001)},
 		"channel":   {Text: "x", Channel: "fax"},
 		"no memory": {Text: "x", Memory: []byte(`"x"`)},
 	} {
 		_, _, err := d.Try(ctx, in)
-		if refused(t, err, kb.CodeBadRequest) == nil {
+		if refused(t, err, kb.CodeBadValue) == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	_, _, err = d.Try(ctx, knowledge.TryInput{Text: "x", Version: "v-none"})
+	_, _, err = d.Try(ctx, kb.TryInput{Text: "x", Version: "v-none"})
 	if !errors.Is(err, chat.ErrNotFound) {
 		t.Errorf("no such version: %v", err)
 	}
 	// The two engines kept are found again, none is trained twice.
 	before := d.built.Load()
 	for range 3 {
-		if _, _, err := d.Try(ctx, knowledge.TryInput{Text: "还款日", Version: v.ID}); err != nil {
+		if _, _, err := d.Try(ctx, kb.TryInput{Text: "还款日", Version: v.ID}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -546,4 +547,56 @@ func TestLive_AnEngineServesUntilItsLastUserIsDone(t *testing.T) {
 		t.Errorf("the lent engine says %q %q", got.Topic, got.Reply)
 	}
 	release()
+}
+
+func TestLibrary_FilesGoOutAndComeBack(t *testing.T) {
+	t.Parallel()
+	ctx, d := t.Context(), open(t)
+	v := d.draft(t)
+	for _, format := range []string{"xlsx", "csv", "rasa"} {
+		f, err := d.Export(ctx, knowledge.Current, format)
+		if err != nil || len(f.Body) == 0 || !strings.HasPrefix(f.Name, "knowledge-") {
+			t.Fatalf("%s: %+v, %v", format, f.Name, err)
+		}
+		in, err := d.Import(ctx, "wang", v.ID, format, "merge", 0, f.Body)
+		if err != nil || in.Added+in.Changed+in.Removed != 0 {
+			t.Errorf("%s brought back: %d added, %d changed, %d removed, %v", format, in.Added, in.Changed, in.Removed, err)
+		}
+	}
+	f, err := d.Export(ctx, v.ID, "yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := kb.Unpack(f.Body)
+	if err != nil || string(files["topics/a.yaml"]) != small {
+		t.Errorf("the zip holds %q, %v", files["topics/a.yaml"], err)
+	}
+	_, err = d.Export(ctx, v.ID, "doc")
+	refused(t, err, kb.CodeBadValue)
+	_, err = d.Import(ctx, "wang", v.ID, "csv", "append", 0, nil)
+	refused(t, err, kb.CodeBadValue)
+	_, err = d.Import(ctx, "wang", v.ID, "csv", "merge", 0, []byte("x"))
+	refused(t, err, kb.CodeBadSheet)
+}
+
+func TestLibrary_EvalAsksEveryPhrasingOfTheOthers(t *testing.T) {
+	t.Parallel()
+	ctx, d := t.Context(), open(t)
+	id, err := d.Eval(ctx, "wang", knowledge.Current)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := d.wait(t, id)
+	var r nlp.CrossReport
+	if err := json.Unmarshal(run.Report, &r); err != nil || run.State != kb.Done {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	if r.N < 12 || r.Labels != 3 || len(r.Histogram) != 10 {
+		t.Errorf("report %+v", r)
+	}
+	for _, w := range r.Weakest {
+		if w.Title == "" {
+			t.Errorf("%s has no title", w.Label)
+		}
+	}
 }

@@ -156,20 +156,22 @@ func (r *runner) one(ctx context.Context, j *job) {
 	j.rest()
 	raw, bad := json.Marshal(report)
 	err = errors.Join(err, bad)
-	j.mu.Lock()
-	if j.run.Report = raw; err == nil {
-		j.run.State = kb.Done
+	run := j.state()
+	if run.Report = raw; err == nil {
+		run.State = kb.Done
 	} else {
-		j.run.State, j.run.Error, j.run.Report = kb.Failed, reason(err), nil
-		r.log.WarnContext(ctx, "a run failed", "run", j.run.ID, "kind", j.run.Kind, "err", err)
+		run.State, run.Error, run.Report = kb.Failed, reason(err), nil
+		r.log.WarnContext(ctx, "a run failed", "run", run.ID, "kind", run.Kind, "err", err)
 	}
-	run := j.run
-	j.mu.Unlock()
 	sctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
 	if err := r.store.SaveRun(sctx, run, score); err != nil {
 		r.log.WarnContext(ctx, "a run's end was not recorded", "run", run.ID, "err", err)
 	}
+	// Only now: whoever sees it done finds it in the history.
+	j.mu.Lock()
+	j.run = run
+	j.mu.Unlock()
 	r.mu.Lock()
 	delete(r.jobs, run.ID)
 	r.mu.Unlock()

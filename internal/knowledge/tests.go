@@ -9,6 +9,7 @@ import (
 
 	"wensheng/bot"
 	"wensheng/intents"
+	"wensheng/intents/exchange"
 	"wensheng/internal/chat"
 	"wensheng/internal/kb"
 )
@@ -65,23 +66,12 @@ func (l *Library) Test(ctx context.Context, id string) (kb.SetView, error) {
 	return kb.SetView{TestSet: s, History: h}, err
 }
 
-// columns are the names a sheet's columns may have, in any case of letters.
-var columns = map[string]int{
-	"text": 0, "question": 0, "问题": 0, "问法": 0,
-	"topic": 1, "label": 1, "intent": 1, "知识点": 1,
-	"action": 2, "动作": 2,
-	"channel": 3, "渠道": 3,
-}
-
-// actions are what a case may want done.
-var actions = []bot.Action{bot.Answer, bot.Clarify, bot.Ask, bot.Handoff, bot.Refuse, bot.Fallback}
-
 // CreateTest keeps a sheet as a test set: format is xlsx or csv, the first row
 // names the columns. Personal data in the questions is masked.
 func (l *Library) CreateTest(ctx context.Context, user, name, format string, raw []byte) (kb.TestSet, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || runes(name) > maxTitle {
-		return kb.TestSet{}, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("name: 1 to %d characters", maxTitle))
+		return kb.TestSet{}, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("name: 1 to %d characters", maxTitle))
 	}
 	have, err := l.o.Store.TestSets(ctx)
 	if err != nil {
@@ -90,61 +80,30 @@ func (l *Library) CreateTest(ctx context.Context, user, name, format string, raw
 	if len(have) >= maxSets {
 		return kb.TestSet{}, kb.Refuse(kb.CodeTooMany, fmt.Sprintf("there are %d test sets; delete some", len(have)))
 	}
-	rows, err := sheet(format, raw)
-	if err != nil {
-		return kb.TestSet{}, kb.Refuse(kb.CodeBadSheet, err.Error())
+	read, problems := exchange.Cases(raw, format)
+	if bad := hard(problems); len(bad) > 0 {
+		return kb.TestSet{}, badSheet(bad)
 	}
-	cases, err := casesOf(rows, l.o.Mask)
-	if err != nil {
-		return kb.TestSet{}, kb.Refuse(kb.CodeBadSheet, err.Error())
+	if len(read) > maxCases {
+		return kb.TestSet{}, kb.Refuse(kb.CodeBadSheet, fmt.Sprintf("the sheet has more than %d cases", maxCases))
 	}
-	s := kb.TestSet{ID: "s" + chat.NewToken()[:10], Name: name, By: user, At: l.o.Clock(), Cases: cases}
+	s := kb.TestSet{ID: "s" + chat.NewToken()[:10], Name: name, By: user, At: l.o.Clock()}
+	for _, c := range read {
+		if runes(c.Text) > maxText {
+			return kb.TestSet{}, kb.Refuse(kb.CodeBadSheet, fmt.Sprintf("row %d: a question has at most %d characters", c.Row, maxText))
+		}
+		s.Cases = append(s.Cases, kb.Case{Text: l.o.Mask(c.Text), Topic: c.Topic, Action: c.Action, Channel: c.Channel})
+	}
 	return s, l.o.Store.CreateTestSet(ctx, s)
 }
 
-// casesOf reads the rows of a sheet, the first of which names the columns.
-func casesOf(rows [][]string, mask func(string) string) ([]kb.Case, error) {
-	if len(rows) < 2 {
-		return nil, fmt.Errorf("the sheet has no row below its head")
+// badSheet says which rows have to be mended.
+func badSheet(problems []intents.Problem) error {
+	detail := problems[0].Msg
+	if row := problems[0].Line; row > 0 {
+		detail = fmt.Sprintf("row %d: %s", row, detail)
 	}
-	at := [4]int{-1, -1, -1, -1}
-	for i, name := range rows[0] {
-		if c, ok := columns[strings.ToLower(strings.TrimSpace(name))]; ok && at[c] < 0 {
-			at[c] = i
-		}
-	}
-	if at[0] < 0 || (at[1] < 0 && at[2] < 0) {
-		return nil, fmt.Errorf("row 1: needs a column text, and topic or action")
-	}
-	var out []kb.Case
-	for n, row := range rows[1:] {
-		cell := func(c int) string {
-			if at[c] < 0 || at[c] >= len(row) {
-				return ""
-			}
-			return strings.TrimSpace(row[at[c]])
-		}
-		c := kb.Case{Text: mask(cell(0)), Topic: cell(1), Action: cell(2), Channel: cell(3)}
-		switch {
-		case c == kb.Case{}:
-			continue
-		case c.Text == "" || runes(c.Text) > maxText:
-			return nil, fmt.Errorf("row %d: text has 1 to %d characters", n+2, maxText)
-		case c.Topic == "" && c.Action == "":
-			return nil, fmt.Errorf("row %d: topic or action is needed", n+2)
-		case c.Action != "" && !slices.Contains(actions, bot.Action(c.Action)):
-			return nil, fmt.Errorf("row %d: action %q is not one of %v", n+2, c.Action, actions)
-		case !channel(c.Channel):
-			return nil, fmt.Errorf("row %d: channel %q is not one of web, wechat, sms", n+2, c.Channel)
-		}
-		if out = append(out, c); len(out) > maxCases {
-			return nil, fmt.Errorf("the sheet has more than %d cases", maxCases)
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("the sheet has no case")
-	}
-	return out, nil
+	return &kb.Error{Code: kb.CodeBadSheet, Detail: detail, Problems: problems}
 }
 
 // channel reports whether a channel may be named; none means web.
@@ -220,24 +179,17 @@ func (l *Library) engine(ctx context.Context, t *text, progress func(done, total
 	return l.engines.take(ctx, t.base, progress)
 }
 
-// TryInput is one message for the test tool.
-type TryInput struct {
-	Text, Pick, Channel, Version string
-	// Memory is what the decision before returned; nil begins afresh.
-	Memory json.RawMessage
-}
-
 // Try decides on one message as the live bot would, on what is in force or on a
 // version, and returns the decision and the memory for the next message.
-func (l *Library) Try(ctx context.Context, in TryInput) (decision, memory any, err error) {
+func (l *Library) Try(ctx context.Context, in kb.TryInput) (decision, memory any, err error) {
 	var mem bot.Memory
 	switch {
 	case in.Text == "" && in.Pick == "", runes(in.Text) > maxText, len(in.Pick) > 200:
-		return nil, nil, kb.Refuse(kb.CodeBadRequest, fmt.Sprintf("text: 1 to %d characters", maxText))
+		return nil, nil, kb.Refuse(kb.CodeBadValue, fmt.Sprintf("text: 1 to %d characters", maxText))
 	case !channel(in.Channel):
-		return nil, nil, kb.Refuse(kb.CodeBadRequest, "channel: web, wechat or sms")
+		return nil, nil, kb.Refuse(kb.CodeBadValue, "channel: web, wechat or sms")
 	case len(in.Memory) > 0 && json.Unmarshal(in.Memory, &mem) != nil:
-		return nil, nil, kb.Refuse(kb.CodeBadRequest, "memory: as the decision before returned it")
+		return nil, nil, kb.Refuse(kb.CodeBadValue, "memory: as the decision before returned it")
 	}
 	t, err := l.loadable(ctx, in.Version)
 	if err != nil {
