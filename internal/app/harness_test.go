@@ -65,6 +65,9 @@ type gatewayOptions struct {
 	wechatAPI string
 	// listen is host:port; empty is a free port.
 	listen string
+	// small says that a knowledge base of the test's own is published, which
+	// needs no trained model.
+	small bool
 	// everysec runs the embedded server as it is by default; tests flush always.
 	everysec bool
 	// key replaces the tests' master key, which becomes an older one.
@@ -179,7 +182,9 @@ func start(tb testing.TB, o gatewayOptions) *gateway {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	copyModel(tb, cfg.Data)
+	if !o.small {
+		copyModel(tb, cfg.Data)
+	}
 	log := &lockedBuffer{}
 	ao := app.Options{Config: cfg, Logger: app.NewLogger(cfg, log), Clock: o.clock}
 	if o.tune != nil {
