@@ -1,6 +1,8 @@
 package bot_test
 
 import (
+	"fmt"
+	"os"
 	"sync"
 	"testing"
 
@@ -15,6 +17,21 @@ var shared struct {
 	err  error
 }
 
+// models keeps what was trained, for the Engines that differ in other things.
+var models string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "bot-models-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	models = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 // engine is one Engine over the embedded knowledge base for all tests: training
 // is the slow part.
 func engine(tb testing.TB) *bot.Engine {
@@ -27,7 +44,7 @@ func engine(tb testing.TB) *bot.Engine {
 			}
 			return
 		}
-		shared.e, shared.err = bot.New(bot.Options{Base: base, Facts: map[string]string{"company": "测试消金", "hotline": "400-000-0000"}, Groups: []string{"kf", "fk", "fw", "xb"}})
+		shared.e, shared.err = bot.New(bot.Options{Base: base, Facts: map[string]string{"company": "测试消金", "hotline": "400-000-0000"}, Groups: []string{"kf", "fk", "fw", "xb"}, CacheDir: models})
 	})
 	if shared.err != nil || shared.e == nil {
 		tb.Fatalf("no engine: %v", shared.err)

@@ -172,13 +172,13 @@ type FormStep struct {
 	State string `json:"state"`
 }
 
-// Scored is one Topic with the parts of its score.
+// Scored is one Topic with the parts of its score, each a number beside p.
 type Scored struct {
-	Topic  string  `json:"topic"`
-	Title  string  `json:"title,omitempty"`
-	P      float64 `json:"p"`
-	Model  float64 `json:"model"`
-	Cosine float64 `json:"cosine"`
+	Topic string  `json:"topic"`
+	Title string  `json:"title,omitempty"`
+	P     float64 `json:"p"`
+	Model float64 `json:"model"`
+	nlp.Parts
 }
 
 // Signal is a rule that raises priority, found in a text.

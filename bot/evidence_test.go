@@ -25,6 +25,10 @@ func shape(t reflect.Type, at string) []string {
 		var out []string
 		for f := range t.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Anonymous {
+				out = append(out, shape(f.Type, at)...) // its fields stand among these
+				continue
+			}
 			if name == "-" || name == "" {
 				continue
 			}

@@ -237,8 +237,9 @@ func TestDecide_OptsOutOnSMSOnly(t *testing.T) {
 
 func TestEngine_MapsUnknownGroupsToTheFirst(t *testing.T) {
 	t.Parallel()
+	engine(t) // trains
 	base, _ := intents.Load(intents.Embedded())
-	e, err := bot.New(bot.Options{Base: base, Groups: []string{"only"}, CacheDir: t.TempDir()})
+	e, err := bot.New(bot.Options{Base: base, Groups: []string{"only"}, CacheDir: models})
 	if err != nil {
 		t.Fatal(err)
 	}

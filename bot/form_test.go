@@ -26,6 +26,7 @@ var asking struct {
 // answered, so that both ways of asking can be tried.
 func formEngine(t *testing.T) *bot.Engine {
 	t.Helper()
+	engine(t) // trains
 	asking.once.Do(func() {
 		base, problems := intents.Load(intents.Embedded())
 		if base == nil {
@@ -38,7 +39,7 @@ func formEngine(t *testing.T) *bot.Engine {
 			return
 		}
 		tp.Form = "wrong_deduction"
-		asking.e, asking.err = bot.New(bot.Options{Base: base, Groups: []string{"kf", "fk", "fw", "xb"}})
+		asking.e, asking.err = bot.New(bot.Options{Base: base, Groups: []string{"kf", "fk", "fw", "xb"}, CacheDir: models})
 	})
 	if asking.err != nil {
 		t.Fatal(asking.err)

@@ -54,7 +54,8 @@ func (t *turn) split(norm string) []string {
 }
 
 // requests are the two different things that a message asks for, each surely;
-// nil when it asks for one. Both must be among what the whole message ranks.
+// nil when it asks for one. Where the whole message is sure to ask for one, only
+// what it ranks, or a part that is a Topic's very wording, counts beside it.
 func (t *turn) requests(whole nlp.Ranking) []request {
 	if whole.Exact || whole.Negated {
 		return nil
@@ -63,6 +64,7 @@ func (t *turn) requests(whole nlp.Ranking) []request {
 	if len(parts) < 2 || len(parts) > maxParts {
 		return nil
 	}
+	one := len(whole.Candidates) > 0 && t.sure(whole)
 	var out []request
 	for _, p := range parts {
 		r := t.e.index.Rank(p, rankDepth)
@@ -71,7 +73,7 @@ func (t *turn) requests(whole nlp.Ranking) []request {
 		}
 		tp, ok := t.e.base.Topic(r.Candidates[0].Label)
 		if !ok || slices.ContainsFunc(out, func(x request) bool { return x.tp == tp }) ||
-			!slices.ContainsFunc(whole.Candidates, func(c nlp.Candidate) bool { return c.Label == tp.ID }) {
+			one && !r.Exact && !slices.ContainsFunc(whole.Candidates, func(c nlp.Candidate) bool { return c.Label == tp.ID }) {
 			continue
 		}
 		out = append(out, request{text: p, tp: tp, p: r.Candidates[0].P})

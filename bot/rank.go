@@ -223,7 +223,7 @@ func (t *turn) explain(r nlp.Ranking) {
 		}
 		tp, ok := t.e.base.Topic(c.Label)
 		if i < explained {
-			top := Scored{Topic: c.Label, P: c.P, Model: c.Model, Cosine: c.Cosine}
+			top := Scored{Topic: c.Label, P: c.P, Model: c.Model, Parts: c.Parts}
 			if ok {
 				top.Title = tp.Title
 			}
