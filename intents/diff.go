@@ -74,9 +74,11 @@ func Diff(a, b *Base) Difference {
 }
 
 // DiffFiles compares two snapshots, Topics and all. They may have problems;
-// what cannot be read of a file of Topics is left out.
+// what cannot be read of a file of Topics is left out. A file that a snapshot
+// lacks is the embedded one, as for Load.
 func DiffFiles(a, b Files) Difference {
 	d := Diff(topicsOnly(a), topicsOnly(b))
+	a, b = whole(a), whole(b)
 	names := maps.Clone(a)
 	maps.Copy(names, b)
 	for _, name := range names.Names() {
@@ -89,6 +91,23 @@ func DiffFiles(a, b Files) Difference {
 		}
 	}
 	return d
+}
+
+// whole adds the files that Load takes from the embedded base.
+func whole(f Files) Files {
+	out := f.Clone()
+	forms := slices.ContainsFunc(f.Names(), func(name string) bool { return strings.HasPrefix(name, formsDir+"/") })
+	shipped, err := ReadFiles(Embedded())
+	if err != nil {
+		return out // cannot happen: a test reads it
+	}
+	for name, text := range shipped {
+		own := strings.HasPrefix(name, topicsDir+"/") || forms && strings.HasPrefix(name, formsDir+"/")
+		if _, has := f[name]; !has && !own {
+			out[name] = text
+		}
+	}
+	return out
 }
 
 func topicsOnly(f Files) *Base {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 
 func kbCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "kb", Short: "Knowledge tools"}
-	cmd.AddCommand(kbCheckCmd(), kbEvalCmd())
+	cmd.AddCommand(kbCheckCmd(), kbEvalCmd(), kbImportCmd(), kbExportCmd(), kbDiffCmd(), kbBatchCmd())
 	return cmd
 }
 
@@ -81,41 +82,254 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// source is the directory that --dir or the config names; "" is the embedded
+// knowledge base.
+func source(path, dir string) (string, error) {
+	if dir != "" {
+		return dir, nil
+	}
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return "", err
+	}
+	return cfg.Knowledge.Dir, nil
+}
+
+// progressTo shows how far a long work is, on a terminal only.
+func progressTo(cmd *cobra.Command, what string) func(done, total int) {
+	if !isTerminal(os.Stderr) {
+		return nil
+	}
+	return func(done, total int) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "\r\x1b[K%s %d %%", what, 100*done/max(1, total))
+		if done >= total {
+			fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K")
+		}
+	}
+}
+
 func kbEvalCmd() *cobra.Command {
-	var train, test string
+	var train, test, path, dir string
+	var folds int
+	var seed uint64
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "eval --train A.tsv --test B.tsv",
-		Short: "Train the serving engine on one labelled set and measure it on another",
+		Use:   "eval",
+		Short: "Measure the knowledge base by cross-validation, or the engine on labelled sets (--train, --test)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if train == "" || test == "" {
-				return errors.New("kb eval: --train and --test are both needed")
+			if (train == "") != (test == "") {
+				return errors.New("kb eval: --train and --test are both needed, or neither")
 			}
-			var progress func(string)
-			if isTerminal(os.Stderr) {
-				progress = func(s string) { fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K"+s) }
+			if train != "" {
+				return evalSets(cmd, train, test, asJSON)
 			}
-			report, err := app.EvalKnowledge(cmd.Context(), train, test, progress)
-			if progress != nil {
-				progress("")
+			if folds < 2 || folds > 50 {
+				return errors.New("kb eval: --folds is 2 to 50")
 			}
+			from, err := source(path, dir)
+			if err != nil {
+				return err
+			}
+			report, err := app.CrossEvalKnowledge(cmd.Context(), app.CrossEval{
+				Dir: from, Folds: folds, Seed: seed, Progress: progressTo(cmd, "cross-validation"),
+			})
 			if err != nil {
 				return inputOrEnv(err)
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
+				return printJSON(cmd.OutOrStdout(), report)
 			}
-			raw, err := json.MarshalIndent(report, "", "  ")
+			return app.ExplainCross(cmd.OutOrStdout(), &report)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&train, "train", "", "training set: question TAB label, one a line")
+	f.StringVar(&test, "test", "", "test set of the same form")
+	f.StringVar(&path, "config", "", "config file, whose knowledge directory is measured")
+	f.StringVar(&dir, "dir", "", "knowledge directory; none is the config's, or the embedded one")
+	f.IntVar(&folds, "folds", 5, "parts of a cross-validation")
+	f.Uint64Var(&seed, "seed", 1, "divides the phrasings; the same seed gives the same parts")
+	f.BoolVar(&asJSON, "json", false, "one JSON line")
+	return cmd
+}
+
+func evalSets(cmd *cobra.Command, train, test string, asJSON bool) error {
+	var progress func(string)
+	if isTerminal(os.Stderr) {
+		progress = func(s string) { fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K"+s) }
+	}
+	report, err := app.EvalKnowledge(cmd.Context(), train, test, progress)
+	if progress != nil {
+		progress("")
+	}
+	if err != nil {
+		return inputOrEnv(err)
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), report)
+	}
+	raw, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return badEnv(err)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), string(raw))
+	return nil
+}
+
+func kbExportCmd() *cobra.Command {
+	var path, dir, format, out string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the knowledge base as a workbook, a table or Rasa data",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format == "" || out == "" {
+				return errors.New("kb export: --format and --out are needed")
+			}
+			from, err := source(path, dir)
 			if err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			n, err := app.ExportKnowledge(&b, from, format)
+			if err != nil {
+				return inputOrEnv(err)
+			}
+			if out == "-" {
+				if _, err = b.WriteTo(cmd.OutOrStdout()); err != nil {
+					return badEnv(err)
+				}
+				return nil
+			}
+			if err := os.WriteFile(out, b.Bytes(), 0o600); err != nil {
 				return badEnv(err)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), string(raw))
+			fmt.Fprintf(cmd.OutOrStdout(), "%d topics written to %s\n", n, out)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&train, "train", "", "training set: question TAB label, one a line")
-	cmd.Flags().StringVar(&test, "test", "", "test set of the same form")
+	f := cmd.Flags()
+	f.StringVar(&format, "format", "", "xlsx, csv or rasa")
+	f.StringVar(&out, "out", "", "file to write; - is standard output")
+	f.StringVar(&path, "config", "", "config file, whose knowledge directory is exported")
+	f.StringVar(&dir, "dir", "", "knowledge directory; none is the config's, or the embedded one")
+	return cmd
+}
+
+func kbImportCmd() *cobra.Command {
+	var o app.Import
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import",
+		Short: "Read a workbook, a table or Rasa data into a knowledge directory",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Format == "" || o.In == "" || o.Dir == "" {
+				return errors.New("kb import: --format, --in and --dir are needed")
+			}
+			done, err := app.ImportKnowledge(o)
+			if err != nil {
+				return inputOrEnv(err)
+			}
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), done); err != nil {
+					return badEnv(err)
+				}
+			}
+			problems, warnings := done.Split()
+			for _, w := range warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+w)
+			}
+			if len(problems) > 0 {
+				return badInput(errors.New("nothing was written:\nwensheng: " + strings.Join(problems, "\nwensheng: ")))
+			}
+			if asJSON {
+				return nil
+			}
+			if o.DryRun {
+				if err := app.ExplainDiff(cmd.OutOrStdout(), &done.Diff); err != nil {
+					return badEnv(err)
+				}
+			}
+			verb := "written to " + o.Dir
+			if !done.Saved {
+				verb = "nothing was written"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d topics added, %d changed, %d removed; %s\n", done.Added, done.Changed, done.Removed, verb)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Format, "format", "", "xlsx, csv or rasa")
+	f.StringVar(&o.In, "in", "", "file to read")
+	f.StringVar(&o.Dir, "dir", "", "knowledge directory to write; it is made where it is missing")
+	f.StringVar(&o.Mode, "mode", "merge", "merge keeps topics the file lacks, replace takes them out")
+	f.BoolVar(&o.DryRun, "dry-run", false, "say what would change and write nothing")
+	f.BoolVar(&asJSON, "json", false, "one JSON line")
+	return cmd
+}
+
+func kbDiffCmd() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "diff A B",
+		Short: `What differs between two knowledge directories; either may be "embedded"`,
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := app.DiffKnowledge(args[0], args[1])
+			if err != nil {
+				return inputOrEnv(err)
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), d)
+			}
+			return app.ExplainDiff(cmd.OutOrStdout(), &d)
+		},
+	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON line")
+	return cmd
+}
+
+func kbBatchCmd() *cobra.Command {
+	var path, sheet string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "batch",
+		Short: "Ask every row of a sheet of the bot and name those that are decided otherwise",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if sheet == "" {
+				return errors.New("kb batch: --sheet is needed")
+			}
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			report, err := app.Batch(cmd.Context(), cfg, app.NewLogger(cfg, cmd.ErrOrStderr()), sheet, progressTo(cmd, "batch test"))
+			if err != nil {
+				return inputOrEnv(err)
+			}
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), report)
+			} else {
+				for _, p := range report.Sheet {
+					fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+p.String())
+				}
+				err = app.ExplainBatch(cmd.OutOrStdout(), &report)
+			}
+			if err != nil {
+				return badEnv(err)
+			}
+			if n := len(report.Failed); n > 0 {
+				return badInput(fmt.Errorf("%d of %d cases failed", n, report.Cases))
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&sheet, "sheet", "", "csv file or workbook with columns for the question and the topic or action wanted")
+	f.StringVar(&path, "config", "", "config file")
+	f.BoolVar(&asJSON, "json", false, "one JSON line")
 	return cmd
 }

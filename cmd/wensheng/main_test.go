@@ -96,6 +96,7 @@ func TestExitCodes_TellInputUsageAndEnvironmentApart(t *testing.T) {
 	good := write(t, "good.yaml", "company: {name: 测试, hotline: 400-000-0000}\n")
 	bad := write(t, "bad.yaml", "lisen: 1\naccounts:\n  - {id: mp, kind: wechat, app_secret: topsecretvalue}\nlimits: {visitor_burst: many}\n")
 	blocked := write(t, "file", "")
+	sheet := write(t, "s.csv", "编号,答案\npay,好\n")
 	kb := t.TempDir()
 	if err := os.CopyFS(kb, os.DirFS("../../intents/knowledge")); err != nil {
 		t.Fatal(err)
@@ -118,7 +119,18 @@ func TestExitCodes_TellInputUsageAndEnvironmentApart(t *testing.T) {
 		{"bad config serves nothing", []string{"serve", "--config", bad}, nil, 1, []string{"lisen"}},
 		{"unknown command", []string{"dance"}, nil, 2, []string{"dance"}},
 		{"unknown flag", []string{"serve", "--colour"}, nil, 2, []string{"--colour"}},
-		{"kb eval without files", []string{"kb", "eval"}, nil, 2, []string{"--train"}},
+		{"kb eval without a test set", []string{"kb", "eval", "--train", "/nowhere.tsv"}, nil, 2, []string{"--test"}},
+		{"kb eval in one part", []string{"kb", "eval", "--folds", "1"}, nil, 2, []string{"--folds"}},
+		{"kb export without a file", []string{"kb", "export", "--format", "csv"}, nil, 2, []string{"--out"}},
+		{"kb export as a picture", []string{"kb", "export", "--format", "png", "--out", "-"}, nil, 1, []string{"xlsx"}},
+		{"kb import without a directory", []string{"kb", "import", "--format", "csv", "--in", "x"}, nil, 2, []string{"--dir"}},
+		{"kb import of nothing", []string{"kb", "import", "--format", "csv", "--in", "/nowhere.csv", "--dir", kb}, nil, 1, []string{"/nowhere.csv"}},
+		{"kb import into a file", []string{"kb", "import", "--format", "csv", "--in", sheet, "--dir", blocked}, nil, 1, []string{"file"}},
+		{"kb import in a mode there is not", []string{"kb", "import", "--format", "csv", "--in", sheet, "--dir", "new", "--mode", "mix"}, nil, 1, []string{"mode"}},
+		{"kb diff of one", []string{"kb", "diff", "embedded"}, nil, 2, []string{"2 arg"}},
+		{"kb diff with nothing", []string{"kb", "diff", "embedded", "/nowhere"}, nil, 1, []string{"/nowhere"}},
+		{"kb batch without a sheet", []string{"kb", "batch"}, nil, 2, []string{"--sheet"}},
+		{"kb batch of a sheet without questions", []string{"kb", "batch", "--sheet", sheet}, nil, 1, []string{"s.csv:1"}},
 		{"kb eval of nothing", []string{"kb", "eval", "--train", "/nowhere.tsv", "--test", "/nowhere.tsv"}, nil, 1, []string{"/nowhere.tsv"}},
 		{"user without password", []string{"user", "add", "--login", "x", "--role", "agent"}, nil, 2, []string{"--password-stdin"}},
 		{"no such redis", []string{"serve", "--listen", "127.0.0.1:0", "--data", model(t)}, []string{"WENSHENG_REDIS_URL=redis://127.0.0.1:1"}, 3, []string{"redis"}},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -80,6 +81,96 @@ func mustBeDir(dir string) error {
 	return nil
 }
 
+// segmenterOf is the one that serves a knowledge base; close it.
+func segmenterOf(base *intents.Base) (*nlp.Segmenter, error) {
+	files, done, err := dict.Open(dict.Embedded())
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return nlp.NewSegmenterFrom(nlp.DictFiles(files), base.Words())
+}
+
+// loadBase loads the knowledge base of a directory; "" is the embedded one.
+func loadBase(dir string) (*intents.Base, error) {
+	if err := mustBeDir(dir); err != nil {
+		return nil, inputError{err}
+	}
+	base, problems := intents.Load(knowledgeFS(dir))
+	if base == nil {
+		errs, _ := split(problems)
+		return nil, inputError{errors.New(strings.Join(errs, "\n"))}
+	}
+	return base, nil
+}
+
+// CrossEval is how `wensheng kb eval` measures the knowledge base itself.
+type CrossEval struct {
+	Dir   string // "" is the embedded one
+	Folds int    // 0 is 5
+	Seed  uint64
+	// Progress may be nil; it gets what is done and what there is.
+	Progress func(done, total int)
+}
+
+// CrossEvalKnowledge asks every phrasing of a knowledge base of the others.
+func CrossEvalKnowledge(ctx context.Context, o CrossEval) (nlp.CrossReport, error) {
+	base, err := loadBase(o.Dir)
+	if err != nil {
+		return nlp.CrossReport{}, err
+	}
+	seg, err := segmenterOf(base)
+	if err != nil {
+		return nlp.CrossReport{}, err
+	}
+	defer seg.Close()
+	rep, err := nlp.CrossValidate(ctx, seg, base.Examples(), nlp.CrossOptions{Folds: o.Folds, Seed: o.Seed, Progress: o.Progress})
+	if errors.Is(err, nlp.ErrNoTest) {
+		err = inputError{errors.New("every topic has one phrasing; there is nothing to ask")}
+	}
+	for i := range rep.Weakest {
+		if t, ok := base.Topic(rep.Weakest[i].Label); ok {
+			rep.Weakest[i].Title = t.Title
+		}
+	}
+	return rep, err
+}
+
+// ExplainCross writes the report as an editor would want to read it.
+func ExplainCross(w io.Writer, r *nlp.CrossReport) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d phrasings of %d topics, asked in %d folds", r.N, r.Labels-r.Single, r.Folds)
+	if r.Single > 0 {
+		fmt.Fprintf(&b, "; %d topics have one phrasing and were not asked", r.Single)
+	}
+	fmt.Fprintf(&b, "\nhit@1 %.1f %%, hit@3 %.1f %%, MRR %.3f\nanswered at the calibrated threshold: %.1f %%, of those right: %.1f %%\n",
+		100*r.Hit1, 100*r.Hit3, r.MRR, 100*r.Answered, 100*r.AnsweredRight)
+	b.WriteString("\nprobability  questions  right\n")
+	for _, bin := range r.Histogram {
+		share := ""
+		if bin.N > 0 {
+			share = fmt.Sprintf("%5.1f %%", 100*float64(bin.Right)/float64(bin.N))
+		}
+		fmt.Fprintf(&b, "%.1f to %.1f  %9d  %s\n", bin.From, bin.To, bin.N, share)
+	}
+	if len(r.Curve) > 0 {
+		b.WriteString("\nphrasings  hit@1\n")
+		for _, p := range r.Curve {
+			fmt.Fprintf(&b, "%9d  %5.1f %%\n", p.Phrasings, 100*p.Hit1)
+		}
+	}
+	b.WriteString("\nmistaken most often\n")
+	for _, c := range r.Confusions[:min(len(r.Confusions), 15)] {
+		fmt.Fprintf(&b, "%4d  %s for %s: %s\n", c.N, c.B, c.A, strings.Join(c.Texts, " | "))
+	}
+	b.WriteString("\nthese topics would gain most from more phrasings\n")
+	for _, x := range r.Weakest {
+		fmt.Fprintf(&b, "%5.1f %%  %s (%s, %d phrasings), mostly taken for %s\n", 100*x.Hit1, x.Label, x.Title, x.N, x.ConfusedWith)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // EvalKnowledge trains the serving engine on one TSV of question TAB label and
 // measures it on another. progress may be nil.
 func EvalKnowledge(ctx context.Context, train, test string, progress func(string)) (nlp.Report, error) {
@@ -91,16 +182,11 @@ func EvalKnowledge(ctx context.Context, train, test string, progress func(string
 	if err != nil {
 		return nlp.Report{}, inputError{err}
 	}
-	base, _ := intents.Load(intents.Embedded())
-	if base == nil {
-		return nlp.Report{}, errors.New("the embedded knowledge base does not load")
-	}
-	files, done, err := dict.Open(dict.Embedded())
+	base, err := loadBase("")
 	if err != nil {
 		return nlp.Report{}, err
 	}
-	defer done()
-	seg, err := nlp.NewSegmenterFrom(nlp.DictFiles(files), base.Words())
+	seg, err := segmenterOf(base)
 	if err != nil {
 		return nlp.Report{}, err
 	}
