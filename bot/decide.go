@@ -465,8 +465,9 @@ func (t *turn) builtin(id string) {
 			t.because(insult)
 			return
 		}
+		misses := t.mem.Misses // calm words are no answer to what was asked before
 		t.say(Answer, id, id)
-		t.mem.Insults = n
+		t.mem.Insults, t.mem.Misses = n, misses
 	case confirm:
 		t.say(Answer, id, id)
 		t.d.Reply = t.say1("anything_else")

@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -127,6 +128,42 @@ func TestDecide_ReadsAFollowUpWithTheTopicBefore(t *testing.T) {
 	top := d[1].Candidates
 	if len(top) == 0 || top[0].Topic != "repay_early_fee" || d[1].Evidence.Context != "repay_early_how" {
 		t.Errorf("%s %+v, context %q", d[1].Action, top, d[1].Evidence.Context)
+	}
+}
+
+// A question that says nothing by itself is asked back with what is worth
+// knowing next, the likelier first, and is no miss.
+func TestDecide_AsksBackWhatAFollowUpMeans(t *testing.T) {
+	t.Parallel()
+	base, _ := intents.Load(intents.Embedded())
+	seen := 0
+	for _, q := range [][2]string{
+		{"怎么提额啊", "什么时候能行"}, {"怎么提额啊", "为什么不给我"}, {"怎么注销账户", "多久"}, {"怎么换银行卡", "多久生效"},
+		{"提前还款要手续费吗", "那上次的呢"},
+	} {
+		d := talk(t, text(q[0]), text(q[1]))
+		if d[1].Evidence.Because != "follow_up" {
+			continue
+		}
+		seen++
+		whole(t, d[1])
+		last, _ := base.Topic(d[0].Topic)
+		n := len(d[1].Options)
+		if d[1].Action != bot.Clarify || n < 3 || d[1].Options[n-2].ID != bot.OptionNone || d[1].Memory.Misses != 0 {
+			t.Errorf("%v: %+v", q, d[1])
+		}
+		for _, o := range d[1].Options[:n-2] {
+			if id := strings.TrimPrefix(o.ID, "topic:"); !slices.Contains(last.FollowUps, id) {
+				t.Errorf("%v: %s is offered", q, id)
+			}
+		}
+	}
+	if seen < 2 {
+		t.Errorf("only %d of the follow-ups were asked back so", seen)
+	}
+	// What is no question, and what follows nothing, is still admitted.
+	if d := talk(t, text("怎么提额啊"), text("asdfghjkl")); d[1].Action != bot.Fallback {
+		t.Errorf("%+v", d[1])
 	}
 }
 

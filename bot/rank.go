@@ -82,6 +82,9 @@ func (t *turn) rank() {
 		}
 	}
 	t.d.Confidence = first.P
+	if t.offerNext(r) {
+		return
+	}
 	t.miss("below_low")
 }
 
@@ -131,17 +134,53 @@ func (t *turn) clarify(r nlp.Ranking) bool {
 	if len(out) == 0 {
 		return false
 	}
-	out = append(out,
-		chat.Option{ID: OptionNone, Label: t.say1("option_none")},
-		t.humanOption())
-	t.offer(out...)
-	t.d.Action, t.d.Intent, t.d.Confidence = Clarify, "unclear", r.Candidates[0].P
-	t.d.Reply = t.say1("clarify")
+	t.askWhich(out)
+	t.d.Confidence = r.Candidates[0].P
 	if r.Negated {
 		t.because("negated")
 	}
 	t.because("between")
 	return true
+}
+
+// offerNext asks back about a question that only makes sense with the Topic
+// before it and is sure of nothing: what that Topic names as next, the likelier
+// first. It is false when nothing is left to offer.
+func (t *turn) offerNext(r nlp.Ranking) bool {
+	last, ok := t.e.base.Topic(t.d.Evidence.Context)
+	if !ok || !holds(t.norm, t.e.words.question) {
+		return false
+	}
+	next := slices.DeleteFunc(slices.Clone(last.FollowUps), func(id string) bool { return slices.Contains(t.mem.Answered, id) })
+	place := func(id string) int {
+		i := slices.IndexFunc(r.Candidates, func(c nlp.Candidate) bool { return c.Label == id })
+		if i < 0 {
+			return rankDepth
+		}
+		return i
+	}
+	slices.SortStableFunc(next, func(a, b string) int { return place(a) - place(b) })
+	var out []chat.Option
+	for _, id := range next {
+		if tp, ok := t.e.base.Topic(id); ok && len(out) < offeredTopics {
+			out = append(out, t.topicOption(tp))
+		}
+	}
+	if len(out) == 0 {
+		return false
+	}
+	t.askWhich(out)
+	t.because("follow_up")
+	return true
+}
+
+// askWhich ends the turn with the question which Topic is meant.
+func (t *turn) askWhich(topics []chat.Option) {
+	t.offer(append(topics,
+		chat.Option{ID: OptionNone, Label: t.say1("option_none")},
+		t.humanOption())...)
+	t.d.Action, t.d.Intent = Clarify, "unclear"
+	t.d.Reply = t.say1("clarify")
 }
 
 // follows reports whether a message only makes sense with the Topic before it.
