@@ -127,10 +127,10 @@ func readLayers(tb testing.TB) []layer {
 			}
 			seen[said] = at
 			c := suiteCase{line: i + 1}
-			for _, s := range strings.Split(said, turnMark) {
+			for s := range strings.SplitSeq(said, turnMark) {
 				c.turns = append(c.turns, unescape(tb, at, s))
 			}
-			for _, f := range strings.Fields(want) {
+			for f := range strings.FieldsSeq(want) {
 				key, values, ok := strings.Cut(f, "=")
 				if !ok || checks[key] == nil {
 					tb.Fatalf("%s: %q is not one of %v with a value", at, f, slices.Sorted(maps.Keys(checks)))
