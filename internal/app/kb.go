@@ -14,7 +14,6 @@ import (
 
 	"wensheng/intents"
 	"wensheng/nlp"
-	"wensheng/nlp/dict"
 	"wensheng/web"
 )
 
@@ -81,16 +80,6 @@ func mustBeDir(dir string) error {
 	return nil
 }
 
-// segmenterOf is the one that serves a knowledge base; close it.
-func segmenterOf(base *intents.Base) (*nlp.Segmenter, error) {
-	files, done, err := dict.Open(dict.Embedded())
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return nlp.NewSegmenterFrom(nlp.DictFiles(files), base.Words())
-}
-
 // loadBase loads the knowledge base of a directory; "" is the embedded one.
 func loadBase(dir string) (*intents.Base, error) {
 	if err := mustBeDir(dir); err != nil {
@@ -119,12 +108,14 @@ func CrossEvalKnowledge(ctx context.Context, o CrossEval) (nlp.CrossReport, erro
 	if err != nil {
 		return nlp.CrossReport{}, err
 	}
-	seg, err := segmenterOf(base)
+	seg, err := segment(base)
 	if err != nil {
 		return nlp.CrossReport{}, err
 	}
 	defer seg.Close()
-	rep, err := nlp.CrossValidate(ctx, seg, base.Examples(), nlp.CrossOptions{Folds: o.Folds, Seed: o.Seed, Progress: o.Progress})
+	rep, err := nlp.CrossValidate(ctx, seg, base.Examples(), nlp.CrossOptions{
+		Folds: o.Folds, Seed: o.Seed, Progress: o.Progress, Train: nlp.TrainOptions{Synonyms: base.Synonyms()},
+	})
 	if errors.Is(err, nlp.ErrNoTest) {
 		err = inputError{errors.New("every topic has one phrasing; there is nothing to ask")}
 	}
@@ -186,7 +177,7 @@ func EvalKnowledge(ctx context.Context, train, test string, progress func(string
 	if err != nil {
 		return nlp.Report{}, err
 	}
-	seg, err := segmenterOf(base)
+	seg, err := segment(base)
 	if err != nil {
 		return nlp.Report{}, err
 	}

@@ -24,7 +24,7 @@ func (l *Library) Eval(ctx context.Context, user, id string) (string, error) {
 		}
 		defer seg.Close()
 		r, err := nlp.CrossValidate(ctx, seg, t.base.Examples(), nlp.CrossOptions{
-			Train: nlp.TrainOptions{Workers: 1}, Progress: progress,
+			Train: nlp.TrainOptions{Workers: 1, Synonyms: t.base.Synonyms()}, Progress: progress,
 		})
 		if errors.Is(err, nlp.ErrNoTest) {
 			return nil, kb.Score{}, errors.New("every topic has one phrasing; there is nothing to ask")
