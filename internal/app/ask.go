@@ -35,7 +35,7 @@ func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Ask
 		}
 		defer func() { err = errors.Join(err, db.Close()) }()
 	}
-	live, err := newLive(ctx, cfg, db, time.Now, log, func(string) {}) //nolint:forbidigo // where no clock is injected, the real one is read here
+	live, err := newLive(ctx, cfg, db, builder(cfg, log), time.Now, log, func(string) {}) //nolint:forbidigo // where no clock is injected, the real one is read here
 	if err != nil {
 		return nil, err
 	}

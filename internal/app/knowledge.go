@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -41,18 +43,77 @@ func knowledgeFS(dir string) fs.FS {
 	return os.DirFS(dir)
 }
 
-// builder trains engines as the config says.
+// modelsKept is how many trained models stay in the data directory, the newest:
+// what serves, what served before, and what editors have tried lately.
+const modelsKept = 12
+
+// builder trains engines as the config says. Two that want the same base trained
+// at once get it one after the other: the second finds the model of the first.
 func builder(cfg *config.Config, log *slog.Logger) knowledge.Build {
+	var mu sync.Mutex
+	busy := map[string]chan struct{}{}
+	turn := func(ctx context.Context, hash string) (done func(), err error) {
+		for {
+			mu.Lock()
+			other := busy[hash]
+			if other == nil {
+				mine := make(chan struct{})
+				busy[hash] = mine
+				mu.Unlock()
+				return func() {
+					mu.Lock()
+					delete(busy, hash)
+					mu.Unlock()
+					close(mine)
+				}, nil
+			}
+			mu.Unlock()
+			select {
+			case <-other:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	}
+	dir := filepath.Join(cfg.Data, "model")
 	return func(ctx context.Context, base *intents.Base, progress func(done, total int)) (*bot.Engine, error) {
-		files, done, err := dict.Open(dict.Embedded())
+		done, err := turn(ctx, base.Version)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
-		return bot.NewContext(ctx, bot.Options{
+		files, closeFiles, err := dict.Open(dict.Embedded())
+		if err != nil {
+			return nil, err
+		}
+		defer closeFiles()
+		e, err := bot.NewContext(ctx, bot.Options{
 			Base: base, Facts: facts(cfg), Groups: groupIDs(cfg), Dict: nlp.DictFiles(files),
-			CacheDir: filepath.Join(cfg.Data, "model"), Logger: log, Progress: progress,
+			CacheDir: dir, Logger: log, Progress: progress,
 		})
+		if err == nil {
+			prune(dir)
+		}
+		return e, err
+	}
+}
+
+// prune removes trained models but the newest. One that is missed is trained
+// again; so nothing here is an error.
+func prune(dir string) {
+	names, err := filepath.Glob(filepath.Join(dir, "model-*.bin"))
+	if err != nil || len(names) <= modelsKept {
+		return
+	}
+	age := map[string]int64{}
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			age[name] = info.ModTime().UnixNano()
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(age[b], age[a]) })
+	for _, name := range names[modelsKept:] {
+		_ = os.Remove(name)
 	}
 }
 
@@ -68,8 +129,8 @@ func segment(base *intents.Base) (*nlp.Segmenter, error) {
 
 // newLive loads what is in force: the directory of the config, or what db has
 // published, or the embedded knowledge base. db may be nil.
-func newLive(ctx context.Context, cfg *config.Config, db *archive.Archive, clock func() time.Time, log *slog.Logger, inForce func(string)) (*knowledge.Live, error) {
-	o := knowledge.LiveOptions{Dir: cfg.Knowledge.Dir, Build: builder(cfg, log), InForce: inForce, Clock: clock, Logger: log}
+func newLive(ctx context.Context, cfg *config.Config, db *archive.Archive, build knowledge.Build, clock func() time.Time, log *slog.Logger, inForce func(string)) (*knowledge.Live, error) {
+	o := knowledge.LiveOptions{Dir: cfg.Knowledge.Dir, Build: build, InForce: inForce, Clock: clock, Logger: log}
 	if db != nil {
 		o.Store = db
 	}
@@ -83,7 +144,8 @@ func newLive(ctx context.Context, cfg *config.Config, db *archive.Archive, clock
 
 // openLibrary loads the knowledge in force and the editors' side of it.
 func (a *App) openLibrary(ctx context.Context) (err error) {
-	a.live, err = newLive(ctx, a.cfg, a.archive, a.clock, a.log, a.meter.Knowledge)
+	build := builder(a.cfg, a.log)
+	a.live, err = newLive(ctx, a.cfg, a.archive, build, a.clock, a.log, a.meter.Knowledge)
 	if err != nil {
 		return err
 	}
@@ -92,7 +154,7 @@ func (a *App) openLibrary(ctx context.Context) (err error) {
 		return err
 	}
 	a.library = knowledge.New(knowledge.Options{
-		Store: a.archive, Live: a.live, Build: builder(a.cfg, slog.New(slog.DiscardHandler)), Dir: a.cfg.Knowledge.Dir,
+		Store: a.archive, Live: a.live, Build: build, Dir: a.cfg.Knowledge.Dir,
 		Mask: pii.Mask, Segment: segment,
 		Lint: func(b *intents.Base) []intents.Problem {
 			return slices.Concat(b.CheckFacts(facts(a.cfg)), b.CheckGroups(groupIDs(a.cfg)),

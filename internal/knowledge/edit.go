@@ -57,12 +57,16 @@ func (l *Library) origin(ctx context.Context, t *text) (*text, error) {
 	case t.version.ID == "":
 		return t, nil
 	case t.version.Base == "":
+		v := kb.Version{ID: kb.SourceEmbedded}
+		if o := l.kept(v); o != nil {
+			return o, nil
+		}
 		files, err := intents.ReadFiles(intents.Embedded())
 		if err != nil {
 			return nil, err
 		}
 		base, _ := intents.Draft(files.FS())
-		return &text{files: files, base: base}, nil
+		return l.keep(&text{version: v, files: files, base: base}), nil
 	}
 	o, err := l.read(ctx, t.version.Base)
 	if errors.Is(err, chat.ErrNotFound) {
@@ -123,7 +127,20 @@ func (l *Library) Diff(ctx context.Context, id, with string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return intents.DiffFiles(a.files, b.files), nil
+	d := intents.Diff(a.base, b.base)
+	d.Files = intents.DiffFiles(others(a.files), others(b.files)).Files
+	return d, nil
+}
+
+// others are the files that are not of Topics.
+func others(f intents.Files) intents.Files {
+	out := intents.Files{}
+	for name, text := range f {
+		if !strings.HasPrefix(name, "topics/") {
+			out[name] = text
+		}
+	}
+	return out
 }
 
 // edit changes the files of a draft that has the revision (0: whichever it has).

@@ -219,7 +219,7 @@ func (l *Library) record(ctx context.Context, id string, gate *kb.Gate) error {
 }
 
 // gateWait is how long a publish waits for a gate that has to be run first.
-const gateWait = 40 * time.Second
+const gateWait = 20 * time.Second
 
 // gated returns the result of the gate for what would be published over what is
 // in force, and runs it first where there is none.

@@ -76,8 +76,10 @@ type desk struct {
 	clock *clock
 	log   *bytes.Buffer
 	built atomic.Int64
-	// hold, when not nil, is waited for before an engine is built.
+	// hold, when not nil, is waited for before an engine is built; with slow one
+	// is never built.
 	hold chan struct{}
+	slow atomic.Bool
 }
 
 // published is the id of the version every test begins with.
@@ -112,6 +114,10 @@ func open(t *testing.T) *desk {
 	log := slog.New(slog.DiscardHandler)
 	build := func(ctx context.Context, base *intents.Base, progress func(done, total int)) (*bot.Engine, error) {
 		d.built.Add(1)
+		if d.slow.Load() {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
 		if d.hold != nil {
 			select {
 			case <-d.hold:

@@ -112,7 +112,7 @@ type text struct {
 }
 
 // textsKept bounds how many versions are kept parsed.
-const textsKept = 4
+const textsKept = 5
 
 // read returns a version parsed, or what is in force. Errors: chat.ErrNotFound.
 func (l *Library) read(ctx context.Context, id string) (*text, error) {
@@ -134,8 +134,7 @@ func (l *Library) read(ctx context.Context, id string) (*text, error) {
 		return nil, err
 	}
 	if t := l.kept(v); t != nil {
-		// The gate's result does not change the revision.
-		fresh := *t
+		fresh := *t // its state may have changed, and the gate's result
 		fresh.version = v
 		return &fresh, nil
 	}
@@ -161,7 +160,8 @@ func (l *Library) kept(v kb.Version) *text {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range l.texts {
-		if t.version.ID == v.ID && t.version.Revision == v.Revision && t.version.Hash == v.Hash {
+		// With a hash the content is known to be the same, whatever else changed.
+		if t.version.ID == v.ID && t.version.Hash == v.Hash && (v.Hash != "" || t.version.Revision == v.Revision) {
 			return t
 		}
 	}
@@ -282,7 +282,12 @@ func (l *Library) Create(ctx context.Context, user, title, from string) (kb.Vers
 	if t.loads {
 		v.Hash = t.base.Version
 	}
-	return v, l.o.Store.CreateVersion(ctx, v, kb.Files(files))
+	t.version = v
+	if err := l.o.Store.CreateVersion(ctx, v, kb.Files(files)); err != nil {
+		return v, err
+	}
+	l.keep(t)
+	return v, nil
 }
 
 // published are the files of the published version, or of what serves while

@@ -504,7 +504,13 @@ func TestLive_TheApprovedVersionIsReadyBeforeItIsPublished(t *testing.T) {
 	ctx, d := t.Context(), open(t)
 	v := d.draft(t)
 	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
+	id, err := d.Check(ctx, "wang", v.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.wait(t, id)
 	d.approve(t, v.ID)
+	built := d.built.Load()
 	if err := d.live.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -512,7 +518,7 @@ func TestLive_TheApprovedVersionIsReadyBeforeItIsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := d.built.Load()
+	built++ // the one that was begun
 	if err := d.db.Publish(ctx, publishedOf(got), got.Revision, published); err != nil {
 		t.Fatal(err)
 	}
@@ -598,5 +604,31 @@ func TestLibrary_EvalAsksEveryPhrasingOfTheOthers(t *testing.T) {
 		if w.Title == "" {
 			t.Errorf("%s has no title", w.Label)
 		}
+	}
+}
+
+func TestLive_ATrainingThatTakesLongHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	ctx, d := t.Context(), open(t)
+	v := d.draft(t)
+	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
+	d.approve(t, v.ID)
+	if _, err := d.Publish(ctx, "wang", v.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	// The next one is approved and never gets ready; a rollback does not wait.
+	next := d.draft(t)
+	d.put(t, next.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款全免。" })
+	d.slow.Store(true)
+	d.approve(t, next.ID)
+	if err := d.live.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	d.slow.Store(false)
+	if _, err := d.Rollback(ctx, "wang", published, "有误"); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.says("提前还款要手续费吗"); got.Reply != "提前还款不收手续费。" {
+		t.Errorf("after the rollback: %q", got.Reply)
 	}
 }

@@ -56,8 +56,8 @@ type Live struct {
 	problem atomic.Pointer[string]
 
 	mu sync.Mutex // one change at a time
-	// standby is the version that may be published next, trained already.
-	standby *served
+	// standby is the version that may be published next, in training or ready.
+	standby *standby
 	// failed is the version that did not load, not to be tried before again.
 	failed string
 	again  time.Time
@@ -94,6 +94,17 @@ func (s *served) release() {
 	if s.users.Add(-1) == 0 {
 		s.engine.Close()
 	}
+}
+
+// standby is a version being made ready in the background: a long training must
+// not keep a publish, or a rollback, of another version waiting.
+type standby struct {
+	id   string
+	stop context.CancelFunc
+	// over is closed when it is ready, or failed.
+	over chan struct{}
+	s    *served
+	err  error
 }
 
 // BaseError says what is wrong with a knowledge base that does not load.
@@ -252,28 +263,40 @@ func (l *Live) follow(ctx context.Context, p kb.Pointer) error {
 		l.drop()
 		return nil
 	}
-	if (l.standby != nil && l.standby.id == p.Next) || l.waits(p.Next) {
-		return nil
+	if l.standby == nil || l.standby.id != p.Next {
+		l.drop()
+		l.prepare(ctx, p.Next)
 	}
-	l.drop()
-	s, err := l.loadVersion(ctx, p.Next)
-	if err != nil {
-		if ctx.Err() == nil {
-			l.failed, l.again = p.Next, l.o.Clock().Add(retryAfter)
-			l.o.Logger.WarnContext(ctx, "an approved version does not load", "id", p.Next, "err", err)
-		}
-		return nil //nolint:nilerr // it is logged, and not needed yet
-	}
-	l.standby = s
 	return nil
+}
+
+// prepare begins to make a version ready.
+func (l *Live) prepare(ctx context.Context, id string) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	sb := &standby{id: id, stop: stop, over: make(chan struct{})}
+	l.standby = sb
+	go func() {
+		defer close(sb.over)
+		sb.s, sb.err = l.loadVersion(ctx, id)
+		if sb.err != nil && ctx.Err() == nil {
+			l.o.Logger.WarnContext(ctx, "an approved version does not load", "id", id, "err", sb.err)
+		}
+	}()
 }
 
 func (l *Live) waits(id string) bool { return l.failed == id && l.o.Clock().Before(l.again) }
 
+// drop gives a standby up, whether it is ready or not.
 func (l *Live) drop() {
-	if l.standby != nil {
-		l.standby.release()
-		l.standby = nil
+	sb := l.standby
+	if sb == nil {
+		return
+	}
+	l.standby = nil
+	sb.stop()
+	<-sb.over
+	if sb.err == nil {
+		sb.s.release()
 	}
 }
 
@@ -283,17 +306,23 @@ func (l *Live) next(ctx context.Context, id string) (*served, error) {
 	if id == "" {
 		return l.loadEmbedded(ctx)
 	}
-	if s := l.standby; s != nil && s.id == id {
+	if sb := l.standby; sb != nil && sb.id == id {
 		v, err := l.o.Store.Version(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if v.Hash == s.base.Version {
-			l.standby = nil
-			return s, nil
+		select {
+		case <-sb.over:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		l.drop()
+		if sb.err == nil && v.Hash == sb.s.base.Version {
+			l.standby = nil
+			sb.stop()
+			return sb.s, nil
+		}
 	}
+	l.drop() // whatever it was, its training may not delay this one
 	return l.loadVersion(ctx, id)
 }
 
@@ -348,8 +377,8 @@ func (l *Live) load(ctx context.Context, files intents.Files, source, id string)
 
 func (l *Live) train(ctx context.Context, s *served) (err error) {
 	s.day = l.day()
-	s.engine, err = l.o.Build(ctx, s.base.On(l.now()), nil)
 	s.users.Store(1) // the owner
+	s.engine, err = l.o.Build(ctx, s.base.On(l.now()), nil)
 	return err
 }
 
