@@ -67,6 +67,19 @@ func (e *engines) find(hash, day string) *served {
 	return nil
 }
 
+// drop lets the engine of a base go: it serves now, and is tried there.
+func (e *engines) drop(hash string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept = slices.DeleteFunc(e.kept, func(s *served) bool {
+		if s.base.Version != hash {
+			return false
+		}
+		s.release()
+		return true
+	})
+}
+
 func (e *engines) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -469,6 +469,7 @@ func (l *Library) enforce(ctx context.Context, user string, v kb.Version, from s
 	if err := l.o.Live.Refresh(context.WithoutCancel(ctx)); err != nil {
 		l.o.Logger.WarnContext(ctx, "published; this replica follows a moment later", "version", v.ID, "err", err)
 	}
+	l.engines.drop(l.o.Live.Hash())
 	return v, nil
 }
 
