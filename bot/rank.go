@@ -76,7 +76,8 @@ func (t *turn) rank() {
 			return
 		}
 	}
-	if first.P >= th.Low && r.Coverage >= offerCoverage {
+	// What is denied is known all the same: it is asked back.
+	if (first.P >= th.Low || r.Negated) && r.Coverage >= offerCoverage {
 		if t.clarify(r) {
 			return
 		}
