@@ -203,7 +203,7 @@ func TestDecide_RefusesWhatMustNotBeDone(t *testing.T) {
 func TestDecide_AsksOrAdmitsWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	run(t, []behaviour{
-		{"我不想提前还款", bot.Clarify, "", none, ""},
+		{"我不想提前还款", "", "", none, ""},
 		{"我没有提前还款", "", "", none, ""},
 		{"asdfghjkl", bot.Fallback, "", none, ""},
 		{"给我讲个笑话", bot.Answer, "chitchat", none, ""},
