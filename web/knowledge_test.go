@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -174,7 +176,7 @@ func (f *fakeKnowledge) Deal(_ context.Context, user, id string, in kb.DealInput
 	return kb.Dealt{Cluster: f.cluster(), Version: &v}, f.note("deal", user, id, in.Do)
 }
 
-func num(n int64) string { b, _ := json.Marshal(n); return string(b) } //nolint:errchkjson // a number
+func num(n int64) string { return strconv.FormatInt(n, 10) }
 
 func newKnowledgeSite(t *testing.T) (*site, *fakeKnowledge) {
 	t.Helper()
@@ -251,9 +253,7 @@ func (c *client) call(method, path string, body any) *result {
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("Authorization", "Bearer "+c.bearer)
-	for k, v := range c.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, c.header)
 	return c.send(req)
 }
 
@@ -263,12 +263,12 @@ func TestKnowledge_Roles(t *testing.T) {
 	t.Parallel()
 	s, f := newKnowledgeSite(t)
 	clients := map[string]*client{}
-	for _, login := range strings.Fields(all) {
+	for _, login := range strings.FieldsSeq(all) {
 		clients[login] = s.as(login)
 		clients[login].header.Set("If-Match", `"7"`)
 	}
 	for _, e := range endpoints {
-		for _, login := range strings.Fields(all) {
+		for _, login := range strings.FieldsSeq(all) {
 			f.took()
 			before := len(s.users.audited(e.audit))
 			r := clients[login].call(e.method, e.path, e.body)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,7 @@ func publishSmall(tb testing.TB, url, data string) {
 	base, problems := intents.Load(files.FS())
 	if base == nil {
 		tb.Fatal(problems)
+		return
 	}
 	v := kb.Version{ID: "v0", Title: "第一版", State: kb.Approved, Hash: base.Version, CreatedAt: time.Now(), Revision: 1}
 	if err := db.CreateVersion(tb.Context(), v, kb.Files(files)); err != nil {
@@ -122,7 +124,7 @@ func (a *agent) raw(method, path string, revision int64, in any) (int, string) {
 	}
 	req.Header.Set("Content-Type", kind)
 	req.Header.Set("Authorization", "Bearer "+a.token)
-	req.Header.Set("If-Match", fmt.Sprint(revision))
+	req.Header.Set("If-Match", strconv.FormatInt(revision, 10))
 	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
 		a.t.Fatal(err)

@@ -221,8 +221,16 @@ func (d *desk) says(text string) bot.Decision {
 	return e.Decide(bot.Memory{}, bot.Input{Text: text, Kind: "text", Channel: "web"})
 }
 
-// refused checks the code of a refusal and returns it.
-func refused(t *testing.T, err error, code string) *kb.Error {
+// refused checks the code of a refusal.
+func refused(t *testing.T, err error, code string) {
+	t.Helper()
+	if refusal(t, err, code) == nil {
+		t.Error("no refusal")
+	}
+}
+
+// refusal is refused that returns it.
+func refusal(t *testing.T, err error, code string) *kb.Error {
 	t.Helper()
 	var e *kb.Error
 	if !errors.As(err, &e) || e.Code != code {

@@ -3,6 +3,7 @@ package knowledge_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -309,7 +310,7 @@ func TestLearn_RefusesWhatIsIncomplete(t *testing.T) {
 		"taken id": {Do: "topic", Topic: "card_change", Title: "换卡", Texts: []string{"x"}},
 	} {
 		_, err := d.Deal(ctx, "wang", list.Items[0].ID, in)
-		if refused(t, err, kb.CodeBadValue) == nil {
+		if refusal(t, err, kb.CodeBadValue) == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
@@ -326,7 +327,7 @@ func TestReplay_SaysWhetherAVersionHelps(t *testing.T) {
 		{Source: kb.SourcePicked, State: kb.LearnNew, Text: "火星网点周末营业", Topic: "card_change"},
 		{Source: kb.SourceRefused, State: kb.LearnNew, Text: "没有标注的不算"},
 	} {
-		it.ID, it.Key, it.At, it.Channel = fmt.Sprint(i), it.Text, now, "web"
+		it.ID, it.Key, it.At, it.Channel = strconv.Itoa(i), it.Text, now, "web"
 		if err := d.db.AddItems(ctx, []kb.Item{it}); err != nil {
 			t.Fatal(err)
 		}

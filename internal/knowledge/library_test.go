@@ -146,7 +146,7 @@ func TestLibrary_WhatDoesNotLoadIsNotSubmitted(t *testing.T) {
 		t.Errorf("a version that does not load has the hash %q", e.Version.Hash)
 	}
 	_, err := d.Submit(ctx, "wang", v.ID, "")
-	problems, ok := refused(t, err, kb.CodeProblems).Problems.([]intents.Problem)
+	problems, ok := refusal(t, err, kb.CodeProblems).Problems.([]intents.Problem)
 	if !ok || len(problems) == 0 || problems[0].Topic != "repay_early" {
 		t.Errorf("problems %+v", problems)
 	}
@@ -166,7 +166,7 @@ func TestLibrary_TheGateRefusesWhatMakesTestsWorse(t *testing.T) {
 	d.put(t, v.ID, "card_change", func(tp *intents.Topic) { tp.Phrasings = append(tp.Phrasings, "每个月几号还款") })
 	d.approve(t, v.ID)
 	_, err = d.Publish(ctx, "wang", v.ID, "")
-	gate := refused(t, err, kb.CodeGateFailed).Gate
+	gate := refusal(t, err, kb.CodeGateFailed).Gate
 	if gate == nil || gate.OK || gate.Before.Cases != gate.After.Cases || len(gate.Worse) == 0 {
 		t.Fatalf("gate %+v", gate)
 	}
@@ -378,7 +378,7 @@ func TestLibrary_SheetsAreReadStrictly(t *testing.T) {
 		"text,topic\n" + long(2001) + ",a\n": "row 2",
 	} {
 		_, err := d.CreateTest(ctx, "wang", "坏表", "csv", []byte(sheet))
-		contains(t, fmt.Sprintf("refusal of %.20q", sheet), refused(t, err, kb.CodeBadSheet).Detail, want)
+		contains(t, fmt.Sprintf("refusal of %.20q", sheet), refusal(t, err, kb.CodeBadSheet).Detail, want)
 	}
 	_, err := d.CreateTest(ctx, "wang", " ", "csv", []byte("text,topic\na,b\n"))
 	refused(t, err, kb.CodeBadValue)
@@ -414,7 +414,7 @@ func TestLibrary_TryGoesOnWithItsMemoryOnTheVersionItIsAsked(t *testing.T) {
 		"no memory": {Text: "x", Memory: []byte(`"x"`)},
 	} {
 		_, _, err := d.Try(ctx, in)
-		if refused(t, err, kb.CodeBadValue) == nil {
+		if refusal(t, err, kb.CodeBadValue) == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}

@@ -253,7 +253,7 @@ func (l *Live) follow(ctx context.Context, p kb.Pointer) error {
 			if ctx.Err() == nil {
 				l.fail(ctx, p.Published, err)
 			}
-			return nil //nolint:nilerr // it is told and logged; what serves stays
+			return nil // it is told and logged; what serves stays
 		}
 		l.swap(s)
 		l.problem.Store(nil)
@@ -272,7 +272,7 @@ func (l *Live) follow(ctx context.Context, p kb.Pointer) error {
 
 // prepare begins to make a version ready.
 func (l *Live) prepare(ctx context.Context, id string) {
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // drop and next call stop
 	sb := &standby{id: id, stop: stop, over: make(chan struct{})}
 	l.standby = sb
 	go func() {

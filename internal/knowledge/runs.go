@@ -122,7 +122,7 @@ func (r *runner) stop(id string) error {
 }
 
 // work does the runs in turn until ctx ends.
-func (r *runner) work(ctx context.Context) error {
+func (r *runner) work(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,7 +132,7 @@ func (r *runner) work(ctx context.Context) error {
 			for len(r.queue) > 0 {
 				r.one(ctx, <-r.queue)
 			}
-			return nil
+			return
 		case j := <-r.queue:
 			r.one(ctx, j)
 		}
@@ -193,7 +193,7 @@ func reason(err error) string {
 // beat writes the progress down until ctx ends or the returned function, which
 // waits for it, is called.
 func (r *runner) beat(ctx context.Context, j *job) (rest func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx) //nolint:gosec // the returned function calls it
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
