@@ -263,12 +263,12 @@ func TestKnowledge_Roles(t *testing.T) {
 	t.Parallel()
 	s, f := newKnowledgeSite(t)
 	clients := map[string]*client{}
-	for _, login := range strings.FieldsSeq(all) {
+	for login := range strings.FieldsSeq(all) {
 		clients[login] = s.as(login)
 		clients[login].header.Set("If-Match", `"7"`)
 	}
 	for _, e := range endpoints {
-		for _, login := range strings.FieldsSeq(all) {
+		for login := range strings.FieldsSeq(all) {
 			f.took()
 			before := len(s.users.audited(e.audit))
 			r := clients[login].call(e.method, e.path, e.body)
