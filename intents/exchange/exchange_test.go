@@ -48,13 +48,20 @@ func nastyTopics() []intents.Topic {
 	return append(out, long, intents.Topic{ID: "bare_one", Category: "乙", Kind: intents.KindAnswer})
 }
 
+// embeddedTopics are some of the shipped ones, out of all files.
 func embeddedTopics(tb testing.TB) []intents.Topic {
 	tb.Helper()
 	f, err := intents.ReadFiles(intents.Embedded())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return f.Topics()
+	var out []intents.Topic
+	for i, t := range f.Topics() {
+		if i%8 == 0 {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func export(tb testing.TB, format string, topics []intents.Topic) []byte {
@@ -78,9 +85,20 @@ func TestExchange_LosesNothing(t *testing.T) {
 			if len(problems) != 0 {
 				t.Errorf("%s, %s: %v", format, name, problems)
 			}
-			if diff := cmp.Diff(want, sheet.Topics, same); diff != "" {
-				t.Errorf("%s, %s: %s", format, name, diff)
-			}
+			equal(t, format+", "+name, want, sheet.Topics)
+		}
+	}
+}
+
+// equal compares Topics in their order; cmp shows only those that differ.
+func equal(t *testing.T, what string, want, got []intents.Topic) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d topics, want %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if !got[i].Equal(&want[i]) || got[i].File != want[i].File {
+			t.Errorf("%s: %s", what, cmp.Diff(want[i], got[i], same))
 		}
 	}
 }
@@ -399,14 +417,7 @@ func TestApply_ReplacesTheWhole(t *testing.T) {
 		}
 		got := f.Topics()
 		slices.SortFunc(got, func(a, b intents.Topic) int { return strings.Compare(a.ID, b.ID) })
-		if len(got) != len(want) {
-			t.Fatalf("%s: %d topics, want %d", format, len(got), len(want))
-		}
-		for i := range want {
-			if !got[i].Equal(&want[i]) || got[i].File != want[i].File {
-				t.Errorf("%s: %s", format, cmp.Diff(want[i], got[i], same))
-			}
-		}
+		equal(t, format, want, got)
 	}
 	before := f.Clone()
 	bad := exchange.Sheet{Topics: []intents.Topic{{ID: "pay", Category: "还款", From: "never"}}}
