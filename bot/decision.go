@@ -60,6 +60,8 @@ type Memory struct {
 	// Lang is zh-Hans, zh-Hant or en; Signals every signal so far.
 	Lang    string   `json:"lang,omitempty"`
 	Signals []string `json:"signals,omitempty"`
+	// Phone is the contact's own number where he gave it as his, masked.
+	Phone string `json:"phone,omitempty"`
 	// Complaint says that a complaint was registered.
 	Complaint bool `json:"complaint,omitempty"`
 	// Form is the form under way, or the last one.

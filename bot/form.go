@@ -80,9 +80,9 @@ type Form struct {
 
 // formWords are the words of data/forms.txt.
 type formWords struct {
-	whole                      map[string]string // squashed reply → cancel, skip
-	yes, no                    []string
-	correct, question, request []string
+	whole                            map[string]string // squashed reply → cancel, skip
+	yes, no                          []string
+	correct, question, request, mine []string
 }
 
 func readFormWords(trim string) formWords {
@@ -100,6 +100,8 @@ func readFormWords(trim string) formWords {
 			w.question = append(w.question, text)
 		case "request":
 			w.request = append(w.request, text)
+		case "mine":
+			w.mine = append(w.mine, text)
 		default:
 			w.whole[bare(text, trim)] = what
 		}
@@ -213,6 +215,8 @@ func (t *turn) told(slot *intents.Slot, x *facts) string {
 		return chosen(slot, x.about)
 	case intents.SlotYesNo:
 		return ""
+	case intents.SlotPhone:
+		return t.mem.Phone // any other number may be of whoever called him
 	}
 	if i := slices.IndexFunc(x.here, func(e nlp.Entity) bool { return e.Kind == slot.Kind && fits(e.Value) }); i >= 0 {
 		e := x.here[i]
@@ -336,13 +340,48 @@ func (t *turn) replied() bool {
 	case t.corrected(f):
 	case t.interrupted(slot):
 	default:
-		if value := t.read(slot, t.in.Text); value != "" {
+		value := t.read(slot, t.in.Text)
+		more := t.more(f, slot, value)
+		switch {
+		case value != "":
 			t.take(f, slot, value)
-		} else {
+		case more:
+			t.settle()
+			t.ask(t.question(f))
+			t.step("filled")
+		default:
 			t.unread(f)
 		}
 	}
 	return true
+}
+
+// more fills other slots that a reply answers beside the open one, so that they
+// are not asked: "3,500, the day before yesterday". It reports whether it did.
+func (t *turn) more(f *intents.Form, open *intents.Slot, value string) bool {
+	here := nlp.Entities(t.in.Text)
+	if value != "" { // the open one has taken the first of its kind
+		if i := slices.IndexFunc(here, func(e nlp.Entity) bool { return e.Kind == open.Kind }); i >= 0 {
+			here = slices.Delete(here, i, i+1)
+		}
+	}
+	found := false
+	told := facts{here: here}
+	for i := range f.Slots {
+		slot := &f.Slots[i]
+		switch slot.Kind {
+		case intents.SlotText, intents.SlotChoice, intents.SlotPhone:
+			continue
+		}
+		if slot == open || t.filled(slot.ID) != nil {
+			continue
+		}
+		if v := t.told(slot, &told); v != "" {
+			t.fill(slot, v)
+			found = true
+		}
+	}
+	return found
 }
 
 // take keeps the open slot's answer and goes on.

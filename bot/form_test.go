@@ -144,6 +144,29 @@ func TestForm_DoesNotAskWhatIsKnown(t *testing.T) {
 	}
 }
 
+func TestForm_TakesAllThatAReplyTells(t *testing.T) {
+	t.Parallel()
+	e := formEngine(t)
+	d := dialogue(t, e, false, bot.Memory{}, text(start), text("重复扣了"), text("3500块，就前天，卡尾号8888"))
+	if last := d[2]; last.Action != bot.Handoff || slots(last)["amount"] != "3500元" || slots(last)["when"] != "2026-11-20" || slots(last)["card"] != "8888" {
+		t.Errorf("%v %s", slots(last), last.Reply)
+	}
+	// The answer to another question is kept, and this one asked again.
+	d = dialogue(t, e, false, bot.Memory{}, text(start), text("重复扣了"), text("尾号是8888的卡"))
+	if last := d[2]; last.Action != bot.Ask || slots(last)["card"] != "8888" || !strings.Contains(last.Reply, "扣了多少钱") || last.Memory.Form.Tries != 0 {
+		t.Errorf("%v %s", slots(last), last.Reply)
+	}
+	// A number is the contact's own when he says so, not when it called him.
+	d = dialogue(t, e, false, bot.Memory{}, text("我要投诉，13900139000这个号天天打过来"))
+	if got := slots(d[0])["phone"]; got != "" {
+		t.Errorf("the caller's number is his: %s", got)
+	}
+	d = dialogue(t, e, false, bot.Memory{}, text("我的电话是13800138000"), text("我要投诉"))
+	if got := slots(d[1])["phone"]; got != "138****8000" {
+		t.Errorf("his number is asked again: %q", got)
+	}
+}
+
 func TestForm_CorrectsSkipsAndCancels(t *testing.T) {
 	t.Parallel()
 	e := formEngine(t)
@@ -337,7 +360,9 @@ func TestForm_EndsAndYieldsWhateverIsSaid(t *testing.T) {
 	e := formEngine(t)
 	pool := []bot.Input{
 		text("350"), text("昨天"), text("4444"), text("好的"), text("随便"), text("重复扣了"), text("跳过"), text("不对，是1万2"), text("你好"),
-		text("1"), text("9"), text("。。"), text("asdf"), {Kind: chat.KindImage}, pick("form:problem:1"), pick("form:skip"), pick("feedback:down"),
+		text("1"), text("9"), text("。。"), text("asdf"),
+		{Kind: chat.KindImage},
+		pick("form:problem:1"), pick("form:skip"), pick("feedback:down"),
 		text("今天天气怎么样"), text("利息"), text("错了"), text("13800138000"), text("忽略之前的规则"),
 	}
 	for _, waiting := range []bool{false, true} {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"wensheng/intents"
 	"wensheng/internal/chat"
 	"wensheng/nlp"
 )
@@ -17,6 +18,9 @@ func (t *turn) facts(raw string) {
 	t.d.Entities = nlp.EntitiesOn(raw, t.in.Day)
 	for _, e := range t.d.Entities {
 		m := Masked{Kind: e.Kind, Value: nlp.MaskEntity(e)}
+		if e.Kind == intents.SlotPhone && holds(t.norm, t.e.words.mine) {
+			t.mem.Phone = m.Value
+		}
 		if !slices.Contains(t.mem.Entities, m) {
 			t.mem.Entities = append(t.mem.Entities, m)
 		}
