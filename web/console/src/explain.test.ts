@@ -29,6 +29,8 @@ describe("headline", () => {
     ["a denial", with_({ because: "negated" }), "话里带否定，请客户确认是不是要问「提前还款的费用」"],
     ["a signal quotes the words", { because: "signal", rules: [{ rule: "human" }, { rule: "regulator", phrase: "12378", text: "12378" }] }, "命中信号「提及监管或投诉热线」（原话「12378」）"],
     ["a built-in quotes the words", { because: "human", rules: [{ rule: "human", phrase: "转人工", text: "转人工" }] }, "要求人工，依据原话「转人工」"],
+    ["two requests are both named", { because: "two_intents", parts: [{ text: "a", topic: "fee", title: "费用", p: 0.9, first: true }, { text: "b", topic: "how", p: 0.8 }] }, "「费用」和「how」，先答「费用」"],
+    ["a form says what the message did", { because: "form", form: { id: "hardship", did: "filled" } }, "正在填写表单：记下了回答"],
     ["what has no rule is named", { because: "media" }, "图片或语音"],
     ["an unknown step is shown as it is", { because: "new_step" }, "new_step"],
     ["an old record without the scores", { because: "ranker" }, "语义匹配"],

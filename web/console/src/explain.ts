@@ -38,6 +38,10 @@ export interface Evidence {
   context?: string;
   thresholds?: { high?: number; low?: number; [name: string]: number | undefined };
   knowledge?: string;
+  /** The requests of a message that holds two; the first one was served first. */
+  parts?: { text: string; topic: string; title?: string; p: number; first?: boolean }[];
+  /** What the message was to a form under way. */
+  form?: { id: string; did: string; slot?: string; tries?: number; state?: string };
 }
 
 export const percent = (n: number | undefined, digits = 0) =>
@@ -82,6 +86,14 @@ export function headline(ev: Evidence): string {
       return w.between(titleOf(a), percent(a.p), percent(high));
     case "negated":
       return a ? w.negated(titleOf(a)) : t.because["negated"]!;
+    case "two_intents": {
+      const asked = list(ev.parts);
+      if (asked.length < 2) break;
+      return w.two(asked.map((x) => `「${x.title || x.topic}」`).join("和"), asked.find((x) => x.first)?.title ?? "");
+    }
+    case "form":
+      if (ev.form) return w.form(word(t.formDid, ev.form.did));
+      break;
     case "nothing_known":
       return w.nothing;
     case "below_low":

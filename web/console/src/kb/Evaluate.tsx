@@ -3,7 +3,7 @@ import { useState } from "react";
 import { percent } from "../explain";
 import { k } from "../locale/kb";
 import { type EvalReport } from "./api";
-import { useKb, useLoad, useRun } from "./context";
+import { useKb, useRun, useTitles } from "./context";
 import { RunBar, TopicLink } from "./parts";
 
 // A run outlives the page; where it is remembered is the browser's tab.
@@ -36,9 +36,8 @@ export function Evaluate() {
 }
 
 function Report({ r }: { r: EvalReport }) {
-  const { kb, route } = useKb();
-  const topics = useLoad(() => kb.topics(route.v), route.v);
-  const title = (id: string) => topics.value?.find((x) => x.id === id)?.title ?? id;
+  const { route } = useKb();
+  const title = useTitles(route.v);
   const w = k.eval;
   const numbers: [string, string][] = [
     [w.hit1, percent(r.hit1, 1)],

@@ -1,5 +1,5 @@
 import { Alert, App as AntApp, Button, Radio, Select } from "antd";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { Problem } from "../api";
 import { clock } from "../locale";
 import { k } from "../locale/kb";
@@ -8,7 +8,7 @@ import { CURRENT, type Edited, type ExportFormat, type Finding } from "./api";
 import { sayKb, useKb } from "./context";
 import { DraftDialog } from "./drafts";
 import { formatOf, mayWrite } from "./logic";
-import { Findings } from "./parts";
+import { FilePick, Findings } from "./parts";
 
 const maxFile = 8 << 20;
 
@@ -69,7 +69,6 @@ function Import() {
   const { kb, version, versions, overview, go, refresh, route } = useKb();
   const { me } = useSession();
   const { modal } = AntApp.useApp();
-  const input = useRef<HTMLInputElement>(null);
   const [file, setFile] = useState<File | null>(null);
   const [mode, setMode] = useState<"merge" | "replace">("merge");
   const [busy, setBusy] = useState(false);
@@ -88,11 +87,11 @@ function Import() {
   const draft = version?.state === "draft" ? version : undefined;
   const drafts = versions.filter((v) => v.state === "draft");
 
-  const choose = (f: File | undefined) => {
+  const choose = (f: File | null) => {
     setResult(null);
     setRows([]);
     setError(!f ? "" : !formatOf(f.name) ? w.badType : f.size > maxFile ? w.tooBig : "");
-    setFile(f ?? null);
+    setFile(f);
   };
   const send = async () => {
     const format = file && formatOf(file.name);
@@ -127,9 +126,7 @@ function Import() {
         )}
         <Button onClick={() => setPicking(true)}>{k.topic.newDraft}</Button>
       </div>
-      <div className="row-line">
-        <input ref={input} type="file" accept=".xlsx,.csv,.yml,.yaml" aria-label={w.choose} className="file-input" onChange={(ev) => choose(ev.target.files?.[0])} />
-      </div>
+      <FilePick id="import-file" accept=".xlsx,.csv,.yml,.yaml" file={file} onPick={choose} />
       <Radio.Group
         className="stack"
         value={mode}

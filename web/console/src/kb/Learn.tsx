@@ -6,8 +6,8 @@ import { k } from "../locale/kb";
 import { Explanation } from "../parts/Evidence";
 import { useSession } from "../session";
 import { CURRENT, type Cluster, type Deal, type Decision, type LearnState, type ReplayReport, type TopicLine, type Verdicts } from "./api";
-import { sayKb, useKb, useLoad, useRun } from "./context";
-import { mayWrite } from "./logic";
+import { sayKb, useKb, useLoad, useRun, useTitles } from "./context";
+import { mayWrite, outcome } from "./logic";
 import { Loaded, ReasonDialog, RunBar } from "./parts";
 
 const states: LearnState[] = ["new", "pending", "applied", "dismissed"];
@@ -205,6 +205,7 @@ function Replay() {
   const { kb, route, version } = useKb();
   const [id, setID] = useState("");
   const [refused, setRefused] = useState("");
+  const title = useTitles(route.v);
   const { run, error } = useRun<ReplayReport>(id);
   const running = id !== "" && !error && (!run || run.state === "running");
   const w = k.learn;
@@ -255,9 +256,9 @@ function Replay() {
                   {(list ?? []).map((x, i) => (
                     <tr key={i}>
                       <td>{x.text}</td>
-                      <td className="mono">{x.want}</td>
-                      <td className="mono">{word(w.verdict, x.before)}</td>
-                      <td className="mono">{word(w.verdict, x.after)}</td>
+                      <td title={x.want}>{outcome(x.want, title)}</td>
+                      <td title={x.before}>{outcome(x.before, title)}</td>
+                      <td title={x.after}>{outcome(x.after, title)}</td>
                     </tr>
                   ))}
                 </tbody>

@@ -1,12 +1,12 @@
 import { Alert, App as AntApp, Button, Input, Modal, Table, Tag } from "antd";
 import { useState } from "react";
-import { clock, word } from "../locale";
+import { clock } from "../locale";
 import { k } from "../locale/kb";
 import { useSession } from "../session";
 import { CURRENT, type BatchReport, type Outcome, type SetLine } from "./api";
-import { sayKb, useKb, useLoad, useRun } from "./context";
-import { formatOf, mayWrite } from "./logic";
-import { Loaded, RunBar } from "./parts";
+import { sayKb, useKb, useLoad, useRun, useTitles } from "./context";
+import { formatOf, mayWrite, outcome } from "./logic";
+import { FilePick, Loaded, RunBar } from "./parts";
 import { Explanation } from "../parts/Evidence";
 
 export function Tests() {
@@ -136,13 +136,13 @@ function Upload({ onClose, onDone }: { onClose: () => void; onDone: (id: string)
       <label className="label" htmlFor="set-file">
         {w.file}
       </label>
-      <input
+      <FilePick
         id="set-file"
-        type="file"
         accept=".xlsx,.csv"
-        onChange={(ev) => {
-          const f = ev.target.files?.[0] ?? null;
+        file={file}
+        onPick={(f) => {
           setFile(f);
+          setError("");
           if (f && !name) setName(f.name.replace(/\.[^.]+$/, ""));
         }}
       />
@@ -154,6 +154,7 @@ function Upload({ onClose, onDone }: { onClose: () => void; onDone: (id: string)
 function One() {
   const { kb, route, go, attempt, versions, version } = useKb();
   const set = useLoad(() => kb.set(route.id), route.id);
+  const title = useTitles(route.v);
   const [id, setID] = useState("");
   const { run, error } = useRun<BatchReport>(id, set.reload);
   const running = id !== "" && !error && (!run || run.state === "running");
@@ -188,7 +189,7 @@ function One() {
                 dataSource={s.cases ?? []}
                 columns={[
                   { title: w.text, dataIndex: "text" },
-                  { title: w.want, width: 200, render: (_, c) => <span><span className="mono">{c.topic}</span> {c.action && word(k.action, c.action)}</span> },
+                  { title: w.want, width: 200, render: (_, c) => <span title={c.topic}>{outcome(`${c.topic} ${c.action}`.trim(), title)}</span> },
                 ]}
               />
             </section>
@@ -216,6 +217,8 @@ function One() {
 }
 
 function BatchResult({ r }: { r: BatchReport }) {
+  const { route } = useKb();
+  const title = useTitles(route.v);
   const w = k.tests;
   const failed = r.failed ?? [];
   return (
@@ -235,8 +238,8 @@ function BatchResult({ r }: { r: BatchReport }) {
             expandable={{ expandedRowRender: (x) => <Explanation ev={x.decision.evidence} raw={x.decision} />, columnTitle: w.why, columnWidth: 80 }}
             columns={[
               { title: w.text, dataIndex: "text" },
-              { title: w.want, width: 220, render: (_, x) => <span className="mono">{word(k.action, x.want)}</span> },
-              { title: w.got, width: 220, render: (_, x) => <span className="mono late">{word(k.action, x.got)}</span> },
+              { title: w.want, width: 220, render: (_, x) => <span title={x.want}>{outcome(x.want, title)}</span> },
+              { title: w.got, width: 220, render: (_, x) => <span title={x.got} className="late">{outcome(x.got, title)}</span> },
             ]}
           />
           {!!r.more && <p className="dim">{k.more(r.more)}</p>}

@@ -342,7 +342,7 @@ function Editor({ loaded, isNew, all }: { loaded: Topic; isNew: boolean; all: To
           {!isNew && (
             <section>
               <h3>{k.problem.title}</h3>
-              <Loaded of={problems}>{() => <Findings items={mine} open={(p) => focus(p.rule)} />}</Loaded>
+              <Loaded of={problems}>{() => <Findings items={mine} within={base.id} open={(p) => focus(p.rule)} />}</Loaded>
               <p className="dim mono">{base.id} {base.file && "· " + base.file}</p>
             </section>
           )}

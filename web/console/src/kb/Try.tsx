@@ -26,7 +26,9 @@ export function Try() {
   // What is asked before a reset, or of another channel, is not answered into the new talk.
   const talk = useRef(0);
   const w = k.try;
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [turns]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "nearest" });
+  }, [turns]);
 
   const reset = (c = channel) => {
     talk.current++;
@@ -36,7 +38,7 @@ export function Try() {
     setPicked(-1);
     setBusy(false);
   };
-  const ask = async (words: string) => {
+  const ask = async (words: string, pick = "") => {
     const said = words.trim();
     if (!said || busy) return;
     const mine = talk.current;
@@ -46,7 +48,7 @@ export function Try() {
     setTurns((old) => [...old, { text: said }]);
     const put = (x: Partial<Turn>) => setTurns((old) => old.map((o, i) => (i === at ? { ...o, ...x } : o)));
     try {
-      const r = await kb.try(said, channel, route.v, memory);
+      const r = await kb.try(said, channel, route.v, memory, pick);
       if (mine !== talk.current) return;
       put({ decision: r.decision });
       setMemory(r.memory);
@@ -83,13 +85,14 @@ export function Try() {
                   <span className="bubble words">
                     {x.decision.reply || w.silent}
                     {x.decision.notice && <span className="dim"> {w.notice}</span>}
+                    {x.decision.then && "\n" + x.decision.then}
                   </span>
                 </button>
               )}
               {i === turns.length - 1 && (x.decision?.options ?? []).length > 0 && (
-                <div className="options">
+                <div className="tags">
                   {x.decision!.options!.map((o) => (
-                    <Button key={o.id} size="small" shape="round" disabled={busy} onClick={() => void ask(o.label)}>
+                    <Button key={o.id} size="small" shape="round" disabled={busy} onClick={() => void ask(o.label, o.id)}>
                       {o.label}
                     </Button>
                   ))}

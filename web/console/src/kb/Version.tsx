@@ -5,9 +5,9 @@ import { clock } from "../locale";
 import { k } from "../locale/kb";
 import { useSession } from "../session";
 import { CURRENT, type Gate, type Version } from "./api";
-import { sayKb, useKb, useLoad, useRun } from "./context";
+import { sayKb, useKb, useLoad, useRun, useTitles } from "./context";
 import { DiffView } from "./Diff";
-import { gateState, mayOverride, mayPublish, mayWrite, own, split } from "./logic";
+import { gateState, mayOverride, mayPublish, mayWrite, outcome, own, split } from "./logic";
 import { Findings, Loaded, ReasonDialog, RunBar, StateTag } from "./parts";
 
 const step: Record<Version["state"], number> = { draft: 0, rejected: 0, review: 1, approved: 2, published: 3, replaced: 3 };
@@ -45,6 +45,7 @@ function Whole({ v, reload }: { v: Version; reload: () => void }) {
   const [tab, setTab] = useState("diff");
   const [checking, setChecking] = useState("");
   const problems = useLoad(() => kb.problems(v.id), `${v.id} ${v.revision}`);
+  const title = useTitles(v.id);
   const w = k.version;
   const roles = me.user.roles;
   const writes = mayWrite(roles) && !!overview?.editable;
@@ -115,8 +116,8 @@ function Whole({ v, reload }: { v: Version; reload: () => void }) {
           title,
           content: [
             `${person(v.created_by)} ${clock(v.created_at)}`,
-            v.submitted_by && person(v.submitted_by),
-            v.reviewed_by && person(v.reviewed_by),
+            v.submitted_by && w.submittedBy(person(v.submitted_by)),
+            v.reviewed_by && w.reviewedBy(person(v.reviewed_by)),
             v.published_by && `${person(v.published_by)} ${v.published_at ? clock(v.published_at) : ""}`,
           ][i] || "\u00a0",
         }))}
@@ -143,7 +144,7 @@ function Whole({ v, reload }: { v: Version; reload: () => void }) {
         {v.state === "approved" && publishWhy && <span className="dim">{publishWhy}</span>}
       </div>
       {behind && <Alert type="warning" showIcon title={w.rebaseHint} />}
-      {conflicts.length > 0 && <Alert type="warning" showIcon title={w.rebasedConflicts(conflicts.join("、"))} />}
+      {conflicts.length > 0 && <Alert type="warning" showIcon title={w.rebasedConflicts(conflicts.map(title).join("、"))} />}
       {v.note && <p className="dim">{w.submitLine}：{v.note}</p>}
       {v.review_note && <Alert type={v.state === "rejected" ? "error" : "info"} title={`${w.noteLine}：${v.review_note}`} />}
       {v.override && <Alert type="warning" title={w.overrideLine(v.override)} />}
@@ -208,12 +209,13 @@ function GateTab({ v, reload, id, setID }: { v: Version; reload: () => void; id:
         )}
         <RunBar run={run} error={error} />
       </Space>
-      {v.gate ? <GateResult gate={v.gate} /> : !running && <p className="dim">{v.state === "review" || v.state === "approved" ? w.soon : w.none}</p>}
+      {v.gate ? <GateResult gate={v.gate} v={v.id} /> : !running && <p className="dim">{v.state === "review" || v.state === "approved" ? w.soon : w.none}</p>}
     </div>
   );
 }
 
-export function GateResult({ gate }: { gate: Gate }) {
+function GateResult({ gate, v }: { gate: Gate; v: string }) {
+  const title = useTitles(v);
   const w = k.gate;
   const worse = gate.worse ?? [];
   return (
@@ -241,9 +243,9 @@ export function GateResult({ gate }: { gate: Gate }) {
               <tr key={i}>
                 <td>{x.set}</td>
                 <td>{x.text}</td>
-                <td className="mono">{x.want}</td>
-                <td className="mono">{x.got_before}</td>
-                <td className="mono late">{x.got_after}</td>
+                <td title={x.want}>{outcome(x.want, title)}</td>
+                <td title={x.got_before}>{outcome(x.got_before, title)}</td>
+                <td title={x.got_after} className="late">{outcome(x.got_after, title)}</td>
               </tr>
             ))}
           </tbody>

@@ -156,6 +156,8 @@ export interface Decision {
   reason?: string;
   reply: string;
   notice?: string;
+  /** What is asked after the notice. */
+  then?: string;
   options?: { id: string; label: string }[] | null;
   evidence: Evidence;
 }
@@ -302,8 +304,9 @@ export class Kb {
   batch = async (id: string, version: string) =>
     (await this.api.call<{ run: string }>("POST", `/knowledge/tests/${e(id)}/run`, { version })).run;
 
-  try = (text: string, channel: string, version: string, memory: unknown) =>
-    this.api.call<{ decision: Decision; memory: unknown }>("POST", "/knowledge/try", { text, channel, version, memory });
+  /** A pick is the id of an option under the last answer. A draft may have to be trained first. */
+  try = (text: string, channel: string, version: string, memory: unknown, pick = "") =>
+    this.api.call<{ decision: Decision; memory: unknown }>("POST", "/knowledge/try", { text, channel, version, memory, ...(pick ? { pick } : {}) }, { timeout: 60_000 });
   learn = (state: LearnState) =>
     this.api.call<{ items: Cluster[] | null; counts: Record<string, number> }>("GET", "/knowledge/learn?state=" + state);
   deal = (id: string, deal: Deal) =>

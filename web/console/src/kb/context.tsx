@@ -69,9 +69,10 @@ export function KbProvider({ children }: { children: ReactNode }) {
     if (vs) setVersions(vs);
   }, [kb, message]);
 
+  // Others work on the same versions: every page begins with what is so now.
   useEffect(() => {
     void refresh();
-  }, [refresh]);
+  }, [refresh, route.tab, route.id]);
 
   const leave = useCallback(
     (then: () => void) => {
@@ -164,6 +165,16 @@ export function useLoad<T>(read: () => Promise<T>, key: string): { value: T | un
   }, [key, turn]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   return state.key === key ? { value: state.value, error: state.error, reload } : { value: undefined, error: "", reload };
+}
+
+/** useTitles names Topics of a version by their ids; a gone one keeps its id. */
+export function useTitles(v: string): (id: string) => string {
+  const { kb } = useKb();
+  const topics = useLoad(() => kb.topics(v), v);
+  return useMemo(() => {
+    const names = new Map((topics.value ?? []).map((x) => [x.id, x.title]));
+    return (id: string) => names.get(id) ?? id;
+  }, [topics.value]);
 }
 
 const askEvery = 1000;

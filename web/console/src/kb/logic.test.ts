@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Topic, TopicLine, Version } from "./api";
-import { differ, emptyTopic, fieldOf, filterTopics, formatOf, lines, marks, mayOverride, mayPublish, mayWrite, merge, own, readRoute, size, topicID, twins, wording, writeRoute } from "./logic";
+import { differ, emptyTopic, fieldOf, filterTopics, formatOf, lines, marks, mayOverride, mayPublish, mayWrite, merge, outcome, own, readRoute, size, topicID, twins, wording, writeRoute } from "./logic";
 
 const topic = (t: Partial<Topic>): Topic => ({ ...emptyTopic("repay"), title: "还款", answer: "答", phrasings: ["怎么还款"], ...t });
 
@@ -109,4 +109,9 @@ it("files are known by their names", () => {
 
 it("an id is small letters, digits and underscores", () => {
   expect(["repay_fee", "a1", "Repay", "1a", "a", "a-b", "还款"].map((s) => topicID.test(s))).toEqual([true, true, false, false, false, false, false]);
+});
+
+it("an outcome is in words, a Topic by its title", () => {
+  const title = (id: string) => (id === "repay_fee" ? "手续费" : id);
+  expect(["repay_fee", "handoff human", "clarify", "gone answer", ""].map((x) => outcome(x, title))).toEqual(["手续费", "转人工 · 要求人工", "请客户选择", "gone · 回答", ""]);
 });

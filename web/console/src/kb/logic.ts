@@ -2,6 +2,8 @@
 // what, where one is. Pure, and tested.
 
 import type { Role } from "../api";
+import { t } from "../locale";
+import { k } from "../locale/kb";
 import { CURRENT, type Finding, type Topic, type TopicLine, type Version } from "./api";
 
 export const tabs = ["topics", "versions", "files", "eval", "tests", "try", "learn"] as const;
@@ -208,3 +210,13 @@ export function formatOf(name: string): "xlsx" | "csv" | "rasa" | undefined {
   const end = name.toLowerCase().split(".").pop();
   return end === "xlsx" || end === "csv" ? end : end === "yml" || end === "yaml" ? "rasa" : undefined;
 }
+
+/**
+ * outcome words what a test wants or got: an action, an intent, a Topic, by their
+ * ids and parted by blanks. A Topic is called by its title, where it is known.
+ */
+export const outcome = (code: string, title: (id: string) => string = (id) => id) =>
+  code
+    .split(" ")
+    .map((x) => k.action[x] ?? t.intent[x] ?? title(x))
+    .join(" · ");

@@ -1,5 +1,5 @@
 import { Alert, Button, Input, Modal, Progress, Spin, Tag } from "antd";
-import { useState, type ReactNode } from "react";
+import { useRef, useState, type ReactNode } from "react";
 import { t, word } from "../locale";
 import { k } from "../locale/kb";
 import { type Finding, type Run, type VersionState } from "./api";
@@ -59,7 +59,7 @@ export function RunBar({ run, error }: { run: Run | undefined; error: string }) 
 }
 
 /** Findings lists problems; each leads to where it can be mended. */
-export function Findings({ items, open, limit = 200 }: { items: Finding[]; open: (p: Finding) => void; limit?: number }) {
+export function Findings({ items, open, within, limit = 200 }: { items: Finding[]; open: (p: Finding) => void; within?: string; limit?: number }) {
   const { errors, warnings } = split(items);
   if (!items.length) return <p className="dim">{k.problem.none}</p>;
   const sorted = [...errors, ...warnings];
@@ -74,9 +74,9 @@ export function Findings({ items, open, limit = 200 }: { items: Finding[]; open:
                 {p.warning ? k.problem.warning : k.problem.error}
               </Tag>
               <b>{word(k.problem.rule, p.rule)}</b>
-              {p.topic && <span className="mono">{p.topic}</span>}
+              {p.topic && p.topic !== within && <span className="mono">{p.topic}</span>}
               <span className="dim said">
-                {p.message} · {p.file}:{p.line}
+                {p.message.replace(`topic ${p.topic}: `, "")} · {p.file}:{p.line}
               </span>
             </button>
           </li>
@@ -153,5 +153,28 @@ export function ReasonDialog({
       <Input.TextArea id="reason-text" autoFocus rows={3} maxLength={200} value={text} onChange={(ev) => setText(ev.target.value)} />
       <div className="dim">{short ? k.version.reasonNeed : "\u00a0"}</div>
     </Modal>
+  );
+}
+
+/** FilePick chooses a file; the browser's own control would speak the browser's language. */
+export function FilePick({ id, accept, file, onPick }: { id: string; accept: string; file: File | null; onPick: (f: File | null) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <div className="row-line">
+      <Button id={id} onClick={() => input.current?.click()}>
+        {k.files.choose}
+      </Button>
+      <span className={file ? "" : "dim"}>{file?.name ?? k.files.noFile}</span>
+      <input
+        ref={input}
+        type="file"
+        hidden
+        accept={accept}
+        onChange={(ev) => {
+          onPick(ev.target.files?.[0] ?? null);
+          ev.target.value = ""; // the same file again is a new choice
+        }}
+      />
+    </div>
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { replyWindow, t, word } from ".";
+import { reason, replyWindow, t, word } from ".";
 
 describe("replyWindow", () => {
   const now = new Date();
@@ -24,4 +24,8 @@ describe("why a delivery failed", () => {
   ])("%s is said in words", (code) => {
     expect(word(t.sendNote, code)).toMatch(/[\u4e00-\u9fff]/);
   });
+});
+
+it("a reason is in words, whatever it is about", () => {
+  expect(["signal:media", "form:hardship", "feedback", "new_one"].map(reason)).toEqual(["媒体或网络曝光", "表单已登记，需要人工办理", "客户说回答没用", "new_one"]);
 });

@@ -6,9 +6,9 @@ export const t: Locale = zh;
 /** word is a code in words; an unknown one is shown as it is. */
 export const word = (table: Record<string, string>, code: string) => table[code] ?? code;
 
-/** reason words a handoff's reason, "signal:x" among them. */
+/** reason words a handoff's reason, "signal:x" and "form:x" among them. */
 export const reason = (code: string) =>
-  code.startsWith("signal:") ? word(t.signal, code.slice(7)) : word(t.reason, code);
+  code.startsWith("signal:") ? word(t.signal, code.slice(7)) : word(t.reason, code.startsWith("form:") ? "form" : code);
 
 /** say words any failure for the person in front of the screen. */
 export function say(err: unknown): string {

@@ -173,6 +173,8 @@ export const k = {
   },
   version: {
     state: { draft: "草稿", review: "待复核", approved: "已通过", rejected: "已退回", published: "现行", replaced: "曾发布" } as Words,
+    submittedBy: (name: string) => `${name} 提交`,
+    reviewedBy: (name: string) => `${name} 复核`,
     steps: ["草稿", "复核", "通过", "发布"],
     title: "名称",
     stateCol: "状态",
@@ -259,6 +261,7 @@ export const k = {
     importHint: "导入到草稿，不会直接影响现行版本。支持 xlsx、csv 和 Rasa NLU（yml），8 MB 以内。",
     needDraft: "请先在右上角选择一个草稿，或新建草稿",
     choose: "选择文件",
+    noFile: "还没有选择文件",
     mode: "方式",
     modes: { merge: "合并：更新文件里有的，其余不动", replace: "替换：文件里没有的知识点会被删除" } as Words,
     replaceAsk: "文件里没有的知识点会从草稿中删除。确定吗？",

@@ -33,6 +33,8 @@ const zh = {
     insult: "客户情绪激动",
     reopened: "结束后再次来访",
     dissatisfied: "对上次服务不满意",
+    feedback: "客户说回答没用",
+    form: "表单已登记，需要人工办理",
     unavailable: "知识库暂时不可用",
   } as Record<string, string>,
   signal: {
@@ -246,6 +248,8 @@ const zh = {
     nothing: "没有一个知识点与这句话沾边，没有作答",
     signal: (names: string, found: string) => `命中信号「${names}」` + (found ? `（原话「${found}」）` : "") + `，先于知识点处理`,
     rule: (name: string, found: string) => `${name}` + (found ? `，依据原话「${found}」` : ""),
+    two: (both: string, first: string) => `一句话里问了两件事：${both}` + (first ? `，先答「${first}」` : "，请客户选择"),
+    form: (did: string) => `正在填写表单：${did}`,
     context: (title: string) => `接着上文「${title}」理解`,
     negation: "话里带否定",
     covered: (p: string) => `知识库认得这句话的 ${p}`,
@@ -268,6 +272,15 @@ const zh = {
     detail: "详细依据",
     none: "没有留下判定依据",
   },
+  formDid: {
+    asked: "提出下一个问题",
+    filled: "记下了回答",
+    skipped: "客户跳过这一项",
+    corrected: "客户更正了前面的回答",
+    not_understood: "没听懂回答，再问一次",
+    interrupted: "先答客户插问的事，再继续",
+    cancelled: "客户不填了",
+  } as Record<string, string>,
   part: { model: "分类", cosine: "问法相似", knn: "近邻问法", pinyin: "读音", synonym: "同义词", bm25: "词面", prior: "常见度", rule: "规则" } as Record<string, string>,
   feature: { c: "字", w: "词", p: "词对", l: "字母", y: "读音", s: "同义词" } as Record<string, string>,
   because: {
@@ -293,6 +306,8 @@ const zh = {
     override: "试图改变规则，不予受理",
     empty: "没有内容",
     form: "正在填写表单",
+    two_intents: "一句话里问了两件事",
+    feedback: "客户评价回答",
   } as Record<string, string>,
   users: {
     add: "新建用户",
