@@ -175,7 +175,9 @@ func (b *tab) find(selector, text string, aim bool) found {
 			out.X = r.x + r.width / 2;
 			out.Y = r.y + r.height / 2;
 			const hit = root.elementFromPoint(out.X, out.Y);
-			out.Clear = !all[0].disabled && !!hit && all[0].contains(hit);
+			// A dialog that is still growing moves its buttons between two looks that a busy machine makes of one frame.
+			const growing = all[0].closest("[class*='-appear'], [class*='-enter']");
+			out.Clear = !all[0].disabled && !growing && !!hit && all[0].contains(hit);
 		}
 		return out;
 	})(...` + string(args) + `)`
@@ -233,11 +235,17 @@ func (b *tab) click(selector, text string) {
 func (b *tab) write(selector, text string) {
 	b.t.Helper()
 	b.click(selector, "")
+	b.insert(text)
+	b.sees(selector, "")
+}
+
+// insert types a text where the cursor is.
+func (b *tab) insert(text string) {
+	b.t.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, input.InsertText, input.InsertTextParams{Text: text})
 		return err
 	}))
-	b.sees(selector, "")
 }
 
 // enter presses the key as a keyboard does: what its keydown prevents is not

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { contextTitle, feature, headline, highlight, hits, parts, remarks, unseen, type Evidence } from "./explain";
+import { contextTitle, feature, headline, highlight, hits, parts, remarks, titleOf, unseen, type Evidence } from "./explain";
 
 const base: Evidence = {
   norm: "提前还款要手续费吗",
@@ -38,10 +38,14 @@ describe("headline", () => {
   it.each(cases)("%s", (_, ev, want) => expect(headline(ev)).toContain(want));
 });
 
+it("a built-in among the Topics is called by its name", () => {
+  expect(titleOf({ topic: "builtin:chitchat", p: 0.4 })).toBe("闲聊");
+});
+
 describe("remarks", () => {
   it("say what weakens the answer", () => {
     const got = remarks(with_({ coverage: 0.4, margin: 0.73, negated: true, context: "how" }));
-    expect(got).toEqual(["接着上文「怎样提前还款」理解", "话里带否定", "知识库只认得这句话的 40%，其余没见过", "比第二名「怎样提前还款」领先 73%"]);
+    expect(got).toEqual(["接着上文「怎样提前还款」理解", "话里带否定", "知识库只认得这句话的 40%，其余没见过", "分类上比第二名「怎样提前还款」领先 0.73"]);
   });
   it("a denial is not said twice, an exact match leads by definition", () => {
     expect(remarks(with_({ because: "negated", negated: true, exact: true, margin: 1 }))).toEqual([]);
@@ -86,7 +90,7 @@ it("a feature's marks of word ends are not shown", () => {
 it("parts of a score are all numbers but p, known ones first", () => {
   expect(parts({ topic: "a", title: "甲", p: 0.9, later: 0.1, cosine: 0.5, model: 0.7 })).toEqual([
     { name: "分类", value: 0.7 },
-    { name: "问法相似", value: 0.5 },
+    { name: "最近问法", value: 0.5 },
     { name: "later", value: 0.1 },
   ]);
 });

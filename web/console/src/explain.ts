@@ -50,7 +50,8 @@ export const percent = (n: number | undefined, digits = 0) =>
 /** ruleName words a signal or a built-in intent. */
 export const ruleName = (id: string) => t.signal[id] ?? t.intent[id] ?? t.because[id] ?? id;
 
-export const titleOf = (s: Scored) => s.title || s.topic;
+/** titleOf names a Topic, or the built-in intent that stands among them as builtin:<id>. */
+export const titleOf = (s: Scored) => s.title || (s.topic.startsWith("builtin:") ? ruleName(s.topic.slice(8)) : s.topic);
 
 const list = <T>(v: T[] | undefined | null): T[] => (Array.isArray(v) ? v : []);
 
@@ -116,7 +117,7 @@ export function remarks(ev: Evidence): string[] {
   if (ev.negated && ev.because !== "negated") out.push(w.negation);
   if (ev.coverage !== undefined && list(ev.top).length) out.push((ev.coverage < 0.5 ? w.uncovered : w.covered)(percent(ev.coverage)));
   const second = list(ev.top)[1];
-  if (ev.margin !== undefined && second && !ev.exact) out.push(w.margin(titleOf(second), percent(ev.margin)));
+  if (ev.margin !== undefined && second && !ev.exact) out.push(w.margin(titleOf(second), ev.margin.toFixed(2)));
   return out;
 }
 

@@ -140,10 +140,10 @@ export function Histogram({ bins }: { bins: NonNullable<EvalReport["histogram"]>
 /** A line of the hit rate over phrasings a Topic; the scale starts where the data does. */
 export function Curve({ points }: { points: NonNullable<EvalReport["curve"]> }) {
   if (!points.length) return <p className="dim">{k.none}</p>;
-  const low = Math.floor(Math.min(...points.map((p) => p.hit1)) * 10) / 10;
+  const low = Math.min(0.9, Math.floor(Math.min(...points.map((p) => p.hit1)) * 10) / 10);
   const far = Math.max(...points.map((p) => p.phrasings));
   const x = (n: number) => left + (n / far) * (width - left - 20);
-  const y = (v: number) => top + (1 - (v - low) / (1 - low || 1)) * plot;
+  const y = (v: number) => top + (1 - (v - low) / (1 - low)) * plot;
   return (
     <svg viewBox={`0 0 ${width} ${height}`} className="chart" role="img" aria-label={k.eval.curve}>
       <text x={left - 6} y={y(1) + 4} textAnchor="end">{percent(1)}</text>
@@ -151,8 +151,8 @@ export function Curve({ points }: { points: NonNullable<EvalReport["curve"]> }) 
       <line x1={left} x2={width} y1={y(1)} y2={y(1)} />
       <line x1={left} x2={width} y1={y(low)} y2={y(low)} />
       <polyline points={points.map((p) => `${x(p.phrasings)},${y(p.hit1)}`).join(" ")} />
-      {points.map((p) => (
-        <g key={p.phrasings}>
+      {points.map((p, i) => (
+        <g key={i}>
           <title>{k.eval.point(p.phrasings, percent(p.hit1, 1))}</title>
           <circle cx={x(p.phrasings)} cy={y(p.hit1)} r={4} />
           <text x={x(p.phrasings)} y={y(p.hit1) - 8} textAnchor="middle">{percent(p.hit1)}</text>

@@ -28,7 +28,7 @@ export default function Knowledge() {
 /** What can be looked at: what is in force, and every version; an old one last. */
 function VersionPicker() {
   const { versions, route, go } = useKb();
-  const live = versions.filter((v) => v.state !== "replaced" && v.state !== "published");
+  const live = versions.filter((v) => v.state !== "replaced");
   const old = versions.filter((v) => v.state === "replaced");
   const option = (v: (typeof versions)[number]) => ({
     value: v.id,

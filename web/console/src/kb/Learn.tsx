@@ -12,6 +12,9 @@ import { Loaded, ReasonDialog, RunBar } from "./parts";
 
 const states: LearnState[] = ["new", "pending", "applied", "dismissed"];
 const maxShown = 8;
+// What is less likely than this is no suggestion.
+const likely = 0.05;
+const suggested = (c: Cluster) => (c.suggest && c.suggest.confidence >= likely ? c.suggest : null);
 
 /** What contacts said that the bot did not serve well, and what to do about it. */
 export function Learn() {
@@ -60,6 +63,7 @@ function Card({ c, topics, reload }: { c: Cluster; topics: TopicLine[]; reload: 
   const messages = c.messages ?? [];
   const title = (id: string) => topics.find((x) => x.id === id)?.title ?? id;
   const writes = mayWrite(me.user.roles);
+  const near = suggested(c);
   const draft = versions.find((v) => v.id === c.version);
   const deal = async (d: Deal) => {
     const done = await attempt(kb.deal(c.id, d));
@@ -76,7 +80,7 @@ function Card({ c, topics, reload }: { c: Cluster; topics: TopicLine[]; reload: 
         <span className="spring" />
         {c.by && <span className="dim">{w.dealt(person(c.by), c.at ? clock(c.at) : "")}</span>}
       </header>
-      <p className={c.suggest ? "" : "dim"}>{c.suggest ? w.suggest(c.suggest.title || title(c.suggest.topic), percent(c.suggest.confidence)) : w.noSuggest}</p>
+      <p className={near ? "" : "dim"}>{near ? w.suggest(near.title || title(near.topic), percent(near.confidence)) : w.noSuggest}</p>
       {c.reason && <p className="dim">{c.reason}</p>}
       <ul className="heard-list">
         {messages.slice(0, all ? messages.length : maxShown).map((m, i) => (
@@ -102,7 +106,7 @@ function Card({ c, topics, reload }: { c: Cluster; topics: TopicLine[]; reload: 
             <Button size="small" onClick={() => setDialog("dismiss")}>{w.dismiss}</Button>
           </>
         )}
-        {writes && (c.state === "dismissed" || c.state === "pending") && <Button size="small" onClick={() => void deal({ do: "restore" })}>{w.restore}</Button>}
+        {writes && c.state === "dismissed" && <Button size="small" onClick={() => void deal({ do: "restore" })}>{w.restore}</Button>}
         {draft && <Button size="small" onClick={() => go({ tab: "versions", id: draft.id })}>{draft.title}</Button>}
         <Button size="small" type="link" onClick={() => setDialog("why")}>{w.why}</Button>
       </div>
@@ -129,7 +133,7 @@ function Teach({ c, make, topics, onClose, onDeal }: { c: Cluster; make: boolean
   const heard = useMemo(() => [...new Set((c.messages ?? []).map((m) => m.text))].slice(0, 20), [c]);
   const [texts, setTexts] = useState(heard);
   const [on, setOn] = useState<boolean[]>(heard.map((_, i) => i < 5));
-  const [topic, setTopic] = useState(c.suggest?.topic);
+  const [topic, setTopic] = useState(suggested(c)?.topic);
   const [title, setTitle] = useState("");
   const [category, setCategory] = useState<string>();
   const [version, setVersion] = useState("");

@@ -49,6 +49,12 @@ describe("Kb", () => {
     expect([f.name, await f.blob.text(), calls[0]!.url]).toEqual(["knowledge-1.csv", "a,b", "/api/v1/knowledge/versions/current/export?format=csv"]);
   });
 
+  it("leaves in a path what a path may hold", async () => {
+    const { kb, calls } = rig();
+    await kb.deal("m:ab=/c", { do: "restore" });
+    expect(calls[0]!.url).toBe("/api/v1/knowledge/learn/m:ab=%2Fc");
+  });
+
   it("reads an absent list as an empty one", async () => {
     const { kb } = rig(json({ items: null }));
     expect(await kb.versions()).toEqual([]);

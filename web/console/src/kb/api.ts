@@ -246,11 +246,14 @@ const fileType: Record<ImportFormat, string> = {
 
 const e = encodeURIComponent;
 
+/** segment is an id within a path: what a path may hold stays as it is, so that it reads the same on both sides. */
+const segment = (id: string) => e(id).replace(/%(3A|40|3D|2B|24|2C|3B|26)/g, decodeURIComponent);
+
 /** Kb is the knowledge half of the client. */
 export class Kb {
   constructor(private readonly api: Api) {}
 
-  private of = (v: string, rest = "") => `/knowledge/versions/${e(v)}${rest}`;
+  private of = (v: string, rest = "") => `/knowledge/versions/${segment(v)}${rest}`;
   /** names are of everybody who did something, by id, as the last list had them. */
   names: Record<string, string> = {};
   private items = async <T>(path: string): Promise<T[]> => {
@@ -276,9 +279,9 @@ export class Kb {
   rebase = (v: Version) => this.api.call<Edited & { conflicts: string[] | null }>("POST", this.of(v.id, "/rebase"), {}, this.match(v.revision));
 
   topics = (v: string) => this.items<TopicLine>(this.of(v, "/topics"));
-  topic = (v: string, id: string) => this.api.call<Topic>("GET", this.of(v, "/topics/" + e(id)));
-  save = (v: string, revision: number, t: Topic) => this.api.call<Edited>("PUT", this.of(v, "/topics/" + e(t.id)), t, this.match(revision));
-  remove = (v: string, revision: number, id: string) => this.api.call<Edited>("DELETE", this.of(v, "/topics/" + e(id)), undefined, this.match(revision));
+  topic = (v: string, id: string) => this.api.call<Topic>("GET", this.of(v, "/topics/" + segment(id)));
+  save = (v: string, revision: number, t: Topic) => this.api.call<Edited>("PUT", this.of(v, "/topics/" + segment(t.id)), t, this.match(revision));
+  remove = (v: string, revision: number, id: string) => this.api.call<Edited>("DELETE", this.of(v, "/topics/" + segment(id)), undefined, this.match(revision));
   problems = (v: string) => this.items<Finding>(this.of(v, "/problems"));
   diff = (v: string, with_: string) => this.api.call<Diff>("GET", this.of(v, "/diff?with=" + e(with_)));
 
@@ -294,15 +297,15 @@ export class Kb {
   check = async (v: string) => (await this.api.call<{ run: string }>("POST", this.of(v, "/check"))).run;
   eval = async (v: string) => (await this.api.call<{ run: string }>("POST", this.of(v, "/eval"))).run;
   replay = async (version: string) => (await this.api.call<{ run: string }>("POST", "/knowledge/replay", { version })).run;
-  run = <R>(id: string) => this.api.call<Run<R>>("GET", "/knowledge/runs/" + e(id));
+  run = <R>(id: string) => this.api.call<Run<R>>("GET", "/knowledge/runs/" + segment(id));
 
   sets = () => this.items<SetLine>("/knowledge/tests");
-  set = (id: string) => this.api.call<SetView>("GET", "/knowledge/tests/" + e(id));
+  set = (id: string) => this.api.call<SetView>("GET", "/knowledge/tests/" + segment(id));
   addSet = (name: string, file: Blob, format: "xlsx" | "csv") =>
     this.send<{ id: string }>(`/knowledge/tests?name=${e(name)}&format=${format}`, file, format);
-  dropSet = (id: string) => this.api.call<void>("DELETE", "/knowledge/tests/" + e(id));
+  dropSet = (id: string) => this.api.call<void>("DELETE", "/knowledge/tests/" + segment(id));
   batch = async (id: string, version: string) =>
-    (await this.api.call<{ run: string }>("POST", `/knowledge/tests/${e(id)}/run`, { version })).run;
+    (await this.api.call<{ run: string }>("POST", `/knowledge/tests/${segment(id)}/run`, { version })).run;
 
   /** A pick is the id of an option under the last answer. A draft may have to be trained first. */
   try = (text: string, channel: string, version: string, memory: unknown, pick = "") =>
@@ -310,5 +313,5 @@ export class Kb {
   learn = (state: LearnState) =>
     this.api.call<{ items: Cluster[] | null; counts: Record<string, number> }>("GET", "/knowledge/learn?state=" + state);
   deal = (id: string, deal: Deal) =>
-    this.api.call<{ cluster: Cluster; version: Version | null }>("POST", "/knowledge/learn/" + e(id), deal);
+    this.api.call<{ cluster: Cluster; version: Version | null }>("POST", "/knowledge/learn/" + segment(id), deal);
 }

@@ -61,7 +61,12 @@ function Heard({ ev }: { ev: Evidence }) {
   );
 }
 
+// The parts that say most; a pointer held over them shows all.
+const partsShown = 5;
+const words = (list: ReturnType<typeof parts>) => list.map((p) => `${p.name} ${p.value.toFixed(2)}`).join(" · ");
+
 function Bar({ s, ev }: { s: Scored; ev: Evidence }) {
+  const all = parts(s);
   const { high, low } = ev.thresholds ?? {};
   return (
     <div className="scored">
@@ -74,7 +79,7 @@ function Bar({ s, ev }: { s: Scored; ev: Evidence }) {
         {low !== undefined && <u style={{ left: percent(low, 1) }} />}
         {high !== undefined && <u style={{ left: percent(high, 1) }} />}
       </div>
-      <div className="dim">{parts(s).map((p) => `${p.name} ${p.value.toFixed(2)}`).join(" · ")}</div>
+      <div className="dim" title={words(all)}>{words(all.slice(0, partsShown))}</div>
     </div>
   );
 }
