@@ -67,7 +67,7 @@ type LintOptions struct {
 // Lint finds what a reader of the knowledge base would find, beyond what Load
 // refuses. Problems come by file and line; nearly all are warnings.
 func Lint(b *Base, o LintOptions) []Problem {
-	l := &linter{base: b, o: o, words: lintWords()}
+	l := &linter{base: b, o: o, words: lintWords(), unread: map[string][]*Topic{}}
 	for i := range b.Topics {
 		t := &b.Topics[i]
 		l.topic = t.ID
@@ -76,6 +76,7 @@ func Lint(b *Base, o LintOptions) []Problem {
 		l.links(t)
 	}
 	l.topic = ""
+	l.unreviewed()
 	l.twins()
 	l.nearDuplicates()
 	l.sentences()
@@ -132,6 +133,8 @@ type linter struct {
 	base  *Base
 	o     LintOptions
 	words lintData
+	// unread are the Topics nobody has reviewed, by file.
+	unread map[string][]*Topic
 }
 
 func (l *linter) warn(at position, rule, format string, args ...any) {
@@ -202,11 +205,32 @@ func (l *linter) standing(t *Topic) {
 	}
 	switch r := t.Review; {
 	case r.State != ReviewReviewed:
-		l.warn(at, RuleReview, "topic %s: it is not reviewed", t.ID)
+		l.unread[t.File] = append(l.unread[t.File], t)
 	case r.By == "" || r.On == "":
 		l.warn(at, RuleReview, "topic %s: it is reviewed, but not by whom or when", t.ID)
 	case r.On > day:
 		l.warn(at, RuleReview, "topic %s: it is reviewed on %s, which is to come", t.ID, r.On)
+	}
+}
+
+// unreviewed warns once a file: a review is of files, and a whole base of drafts
+// would hide what else is wrong.
+func (l *linter) unreviewed() {
+	for file, topics := range l.unread {
+		at, ids := position{file, topics[0].Line}, make([]string, 0, 3)
+		for _, t := range topics[:min(len(topics), 3)] {
+			ids = append(ids, t.ID)
+		}
+		switch more := len(topics) - len(ids); {
+		case len(topics) == 1:
+			l.topic = ids[0]
+			l.warn(at, RuleReview, "topic %s: it is not reviewed", ids[0])
+			l.topic = ""
+		case more > 0:
+			l.warn(at, RuleReview, "%d topics are not reviewed: %s and %d more", len(topics), strings.Join(ids, ", "), more)
+		default:
+			l.warn(at, RuleReview, "%d topics are not reviewed: %s", len(topics), strings.Join(ids, ", "))
+		}
 	}
 }
 
