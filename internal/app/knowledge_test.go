@@ -303,9 +303,9 @@ func TestKnowledge_LearnsFromAConversation(t *testing.T) {
 	cfg := configFile(t, o)
 	ed, sup := g.addAgent(t, cfg, "ed", "editor"), g.addAgent(t, cfg, "sup", "supervisor")
 
-	const asked = "火星上的网点几点开门"
+	const asked = "火星网点周末营业"
 	visitor := g.visit(t, frame{})
-	visitor.say("1", asked+"，我的电话13812345678")
+	visitor.say("1", asked+"，热线13812345678")
 	if got := visitor.reply("bot"); strings.Contains(got.Text, "还款日") {
 		t.Fatalf("answered already: %q", got.Text)
 	}

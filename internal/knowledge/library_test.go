@@ -632,3 +632,39 @@ func TestLive_ATrainingThatTakesLongHoldsNothingUp(t *testing.T) {
 		t.Errorf("after the rollback: %q", got.Reply)
 	}
 }
+
+func TestShippedSet_NamesTopicsThatShip(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	set, err := d.Test(t.Context(), knowledge.ShippedSet)
+	if err != nil || len(set.Cases) < 60 || !set.Shipped || set.Name == "" {
+		t.Fatalf("%d cases, %v", len(set.Cases), err)
+	}
+	base, _ := intents.Load(intents.Embedded())
+	if base == nil {
+		t.Fatal("the embedded knowledge base does not load")
+	}
+	phrasings, seen := map[string]bool{}, map[string]bool{}
+	for _, e := range base.Examples() {
+		phrasings[e.Text] = true
+	}
+	copied := 0
+	for _, c := range set.Cases {
+		if c.Topic != "" {
+			if _, ok := base.Topic(c.Topic); !ok {
+				t.Errorf("%s: there is no topic %s", c.Text, c.Topic)
+			}
+		}
+		if c.Topic == "" && c.Action == "" || seen[c.Text] {
+			t.Errorf("%s: wants nothing, or stands twice", c.Text)
+		}
+		seen[c.Text] = true
+		if phrasings[c.Text] {
+			copied++
+		}
+	}
+	// A set of the phrasings themselves would pass whatever the ranker does.
+	if copied > len(set.Cases)/4 {
+		t.Errorf("%d of %d cases are phrasings of the knowledge base", copied, len(set.Cases))
+	}
+}
