@@ -55,6 +55,7 @@ type convView struct {
 		Seq, Pos                        int64
 		Hidden                          bool
 		From                            speaker
+		Evidence                        struct{ Intent, Topic string }
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"wensheng/channels/channeltest"
 )
 
 // A complaint has its number and its place in the queue before it is asked
@@ -145,4 +147,49 @@ func TestForm_ChoicesOnWeChatAndSMS(t *testing.T) {
 		form := a.view(conv).Handoff.Form
 		return form.value("situation") == "生病或受伤" && form.value("ability") == "500元" && form.value("wish") == "往后延一段时间"
 	})
+}
+
+// Whether an answer helped is a link in WeChat's passive reply, and the link's
+// message is a pick in the transcript whose reply explains what it was about.
+func TestFeedback_OnWeChatIsKept(t *testing.T) {
+	t.Parallel()
+	o := gatewayOptions{data: shortDir(t)}
+	g := start(t, o)
+	a := g.addAgent(t, configFile(t, o), "anna", "agent")
+	c := g.wechat("mp")
+	const who = "oFeedback00000000000000001"
+	said := func(message []byte) string {
+		t.Helper()
+		answer, err := c.Post(t.Context(), message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Reply(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Content
+	}
+	if s := said(c.Text(who, c.NextID(), "提前还款要手续费吗")); !strings.Contains(s, "msgmenuid=feedback:down") {
+		t.Errorf("no thumbs: %s", s)
+	}
+	if s := said(c.Message(who, "text", channeltest.WeChatField{Name: "MsgId", Value: c.NextID()},
+		channeltest.WeChatField{Name: "Content", Value: "没用"}, channeltest.WeChatField{Name: "bizmsgmenuid", Value: "feedback:down"})); !strings.Contains(s, "没能帮到您") {
+		t.Errorf("没用: %s", s)
+	}
+	said(c.Text(who, c.NextID(), "转人工"))
+	eventually(t, "it waits", func() bool { return len(a.queue()) == 1 })
+	view := a.view(a.queue()[0].Conv)
+	kept := 0
+	for _, m := range view.Messages {
+		if m.Kind == "pick" && m.Text == "没用" {
+			kept++
+		}
+		if m.Evidence.Intent == "feedback_down" && m.Evidence.Topic == "repay_early_fee" {
+			kept++
+		}
+	}
+	if kept != 2 {
+		t.Errorf("the transcript does not tell what did not help: %+v", view.Messages)
+	}
 }
