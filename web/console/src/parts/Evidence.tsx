@@ -50,8 +50,8 @@ function Heard({ ev }: { ev: Evidence }) {
           {ev.features.map((f) => {
             const { kind, text, weight } = feature(f);
             return (
-              <span key={f.name} className={sounds.includes(f) ? "off" : ""} title={kind}>
-                {text} <b>{weight.toFixed(2)}</b>
+              <span key={f.name} className={sounds.includes(f) ? "off" : ""}>
+                <small>{kind}</small> {text} <b>{weight.toFixed(2)}</b>
               </span>
             );
           })}
