@@ -78,12 +78,15 @@ func (f *fakeKnowledge) cluster() kb.Cluster {
 func (f *fakeKnowledge) Overview(context.Context) (kb.Overview, error) {
 	return kb.Overview{Source: kb.SourcePublished, Published: &kb.InForce{ID: "v0", By: "u-ed", At: f.now}}, f.note("overview")
 }
+
 func (f *fakeKnowledge) Versions(context.Context) ([]kb.Version, error) {
 	return []kb.Version{f.version()}, f.note("versions")
 }
+
 func (f *fakeKnowledge) Version(_ context.Context, id string) (kb.Version, error) {
 	return f.version(), f.note("version", id)
 }
+
 func (f *fakeKnowledge) Create(_ context.Context, user, title, from string) (kb.Version, error) {
 	return f.version(), f.note("create", user, title, from)
 }
@@ -91,6 +94,7 @@ func (f *fakeKnowledge) Delete(_ context.Context, id string) error { return f.no
 func (f *fakeKnowledge) Submit(_ context.Context, user, id, note string) (kb.Version, error) {
 	return f.version(), f.note("submit", user, id, note)
 }
+
 func (f *fakeKnowledge) Judge(_ context.Context, user, id string, approve bool, note string) (kb.Version, error) {
 	verdict := "reject"
 	if approve {
@@ -98,53 +102,69 @@ func (f *fakeKnowledge) Judge(_ context.Context, user, id string, approve bool, 
 	}
 	return f.version(), f.note("judge", user, id, verdict, note)
 }
+
 func (f *fakeKnowledge) Reopen(_ context.Context, id string) (kb.Version, error) {
 	return f.version(), f.note("reopen", id)
 }
+
 func (f *fakeKnowledge) Rebase(_ context.Context, user, id string, revision int64) (kb.Rebased, error) {
 	return kb.Rebased{Edited: f.edited(), Conflicts: []string{"a"}}, f.note("rebase", user, id, num(revision))
 }
+
 func (f *fakeKnowledge) Publish(_ context.Context, user, id, override string) (kb.Version, error) {
 	return f.version(), f.note("publish", user, id, override)
 }
+
 func (f *fakeKnowledge) Rollback(_ context.Context, user, to, reason string) (kb.Version, error) {
 	return f.version(), f.note("rollback", user, to, reason)
 }
+
 func (f *fakeKnowledge) Topics(_ context.Context, id string) ([]kb.TopicLine, error) {
 	return []kb.TopicLine{{ID: "a", Changed: "added"}}, f.note("topics", id)
 }
+
 func (f *fakeKnowledge) Topic(_ context.Context, id, topic string) (any, error) {
 	return f.topic(), f.note("topic", id, topic)
 }
+
 func (f *fakeKnowledge) PutTopic(_ context.Context, user, id, topic string, revision int64, body json.RawMessage) (kb.Edited, error) {
 	f.raw = body
 	return f.edited(), f.note("put", user, id, topic, num(revision))
 }
+
 func (f *fakeKnowledge) DeleteTopic(_ context.Context, user, id, topic string, revision int64) (kb.Edited, error) {
 	return f.edited(), f.note("remove", user, id, topic, num(revision))
 }
+
 func (f *fakeKnowledge) Problems(_ context.Context, id string) (any, error) {
 	return f.edited().Problems, f.note("problems", id)
 }
+
 func (f *fakeKnowledge) Diff(_ context.Context, id, with string) (any, error) {
 	return map[string]any{"added": []any{f.topic()}, "removed": []any{}, "changed": []any{}, "files": []any{}}, f.note("diff", id, with)
 }
+
 func (f *fakeKnowledge) Export(_ context.Context, id, format string) (kb.File, error) {
 	return kb.File{Name: "k.csv", Type: "text/csv", Body: []byte("a,b")}, f.note("export", id, format)
 }
+
 func (f *fakeKnowledge) Import(_ context.Context, user, id, format, mode string, revision int64, raw []byte) (kb.Imported, error) {
 	f.raw = raw
 	return kb.Imported{Edited: f.edited(), Added: 1}, f.note("import", user, id, format, mode, num(revision))
 }
+
 func (f *fakeKnowledge) Check(_ context.Context, user, id string) (string, error) {
 	return "r1", f.note("check", user, id)
 }
+
 func (f *fakeKnowledge) Eval(_ context.Context, user, id string) (string, error) {
 	return "r1", f.note("eval", user, id)
 }
+
 func (f *fakeKnowledge) Replay(_ context.Context, user, id string) (string, error) {
 	return "r1", f.note("replay", user, id)
 }
+
 func (f *fakeKnowledge) RunState(_ context.Context, id string) (kb.Run, error) {
 	return kb.Run{ID: "r1", Kind: kb.RunCheck, State: kb.Done, At: f.now, Report: json.RawMessage(`{"ok":true}`)}, f.note("run", id)
 }
@@ -152,25 +172,32 @@ func (f *fakeKnowledge) Cancel(_ context.Context, id string) error { return f.no
 func (f *fakeKnowledge) Tests(context.Context) ([]kb.SetLine, error) {
 	return []kb.SetLine{{ID: "s1", Last: &kb.Outcome{Run: "r1", At: f.now}}}, f.note("tests")
 }
+
 func (f *fakeKnowledge) Test(_ context.Context, id string) (kb.SetView, error) {
 	return kb.SetView{TestSet: kb.TestSet{ID: "s1", At: f.now}}, f.note("test", id)
 }
+
 func (f *fakeKnowledge) CreateTest(_ context.Context, user, name, format string, raw []byte) (kb.TestSet, error) {
 	f.raw = raw
 	return kb.TestSet{ID: "s1", Name: name, At: f.now}, f.note("newtest", user, name, format)
 }
+
 func (f *fakeKnowledge) DeleteTest(_ context.Context, id string) error {
 	return f.note("deltest", id)
 }
+
 func (f *fakeKnowledge) RunTest(_ context.Context, user, id, version string) (string, error) {
 	return "r1", f.note("runtest", user, id, version)
 }
+
 func (f *fakeKnowledge) Try(_ context.Context, in kb.TryInput) (decision, memory any, err error) {
 	return map[string]any{"action": "answer"}, map[string]any{}, f.note("try", in.Text, in.Version)
 }
+
 func (f *fakeKnowledge) Learned(_ context.Context, state kb.LearnState) (kb.Learned, error) {
 	return kb.Learned{Items: []kb.Cluster{f.cluster()}, Counts: map[kb.LearnState]int{kb.LearnNew: 1}}, f.note("learned", string(state))
 }
+
 func (f *fakeKnowledge) Deal(_ context.Context, user, id string, in kb.DealInput) (kb.Dealt, error) {
 	v := f.version()
 	return kb.Dealt{Cluster: f.cluster(), Version: &v}, f.note("deal", user, id, in.Do)
@@ -307,7 +334,8 @@ func TestKnowledge_Roles(t *testing.T) {
 			status       int
 			call         string
 			audit        string
-		}) bool {
+		},
+		) bool {
 			p, _, _ := strings.Cut(e.path, "?")
 			return e.method == method && len(strings.Split(p, "/")) == len(strings.Split(path, "/")) && fits(path, p)
 		}) {

@@ -147,7 +147,7 @@ func (r *runner) one(ctx context.Context, j *job) {
 	defer cancel()
 	report, score, err := any(nil), kb.Score{}, jctx.Err()
 	if err == nil {
-		report, score, err = j.do(jctx, func(done, total int) {
+		report, score, err = j.do(jctx, func(done, total int) { //nolint:contextcheck // a job outlives the request that started it
 			j.mu.Lock()
 			defer j.mu.Unlock()
 			j.run.Done, j.run.Total = done, total
