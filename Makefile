@@ -28,17 +28,31 @@ run: setup-run build
 
 # What comes out needs nothing of this machine but its kind: the segmenter's
 # dictionary is inside, and so is the C++ library where a static one is at hand.
-build: frontends nlp/dict/jieba.dict.utf8.gz
+build: frontends bot/trained/models/.made
 	$(GO) build -tags embeddict -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/wensheng
+
+# The shipped knowledge base, trained: once for the program, which is then ready
+# at once, and once for the tests, whose race detector makes training slow.
+TAUGHT = $(shell find intents nlp bot -name '*.go' -not -name '*_test.go' 2>/dev/null) $(shell find intents/knowledge -type f 2>/dev/null)
+
+bot/trained/models/.made: go.mod nlp/dict/jieba.dict.utf8.gz $(TAUGHT)
+	@echo "teaching the bot its knowledge base"
+	$(GO) run -tags embeddict ./bot/trained/gen bot/trained/models
+	@touch $@
+
+$(TOOLS)/models/.made: go.mod $(TAUGHT)
+	@mkdir -p $(@D)
+	$(GO) run ./bot/trained/gen $(@D)
+	@touch $@
 
 nlp/dict/jieba.dict.utf8.gz: go.mod nlp/dict/dict.go nlp/dict/gen/main.go
 	$(GO) run ./nlp/dict/gen
 
 # Everything, with the race detector, on real Redis, PostgreSQL and Chromium.
-test: setup-test frontends
+test: setup-test frontends $(TOOLS)/models/.made
 	cd web/widget && npm test --silent
 	cd web/console && npm test --silent
-	CI=$(CI) $(GO) test -race -shuffle=on -timeout 20m ./...
+	CI=$(CI) TEST_MODELS=$(TOOLS)/models $(GO) test -race -shuffle=on -timeout 20m ./...
 	@# What a socket holds, which the race detector's shadow would hide.
 	$(GO) test -run TestIdleSockets ./channels/web
 
@@ -84,5 +98,5 @@ $(TOOLS)/govulncheck: .ci/govulncheck-version
 	@touch $@
 
 clean:
-	rm -rf bin nlp/dict/*.gz web/widget/node_modules web/console/node_modules
+	rm -rf bin nlp/dict/*.gz bot/trained/models/*.bin bot/trained/models/.made $(TOOLS)/models web/widget/node_modules web/console/node_modules
 	find web/widget/dist web/console/dist -mindepth 1 -not -name .keep -delete

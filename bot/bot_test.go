@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"wensheng/bot"
+	"wensheng/bot/bottest"
 	"wensheng/intents"
 	"wensheng/internal/chat"
 )
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	models = dir
+	if err := bottest.Seed(models); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
@@ -30,6 +31,8 @@ type Options struct {
 	Groups []string
 	// CacheDir keeps trained models; "" trains at every start.
 	CacheDir string
+	// Models are trained models at hand beside CacheDir; nil is none.
+	Models fs.FS
 	// Dict are the segmenter's files; zero takes the module cache's.
 	Dict nlp.DictFiles
 	// Logger gets one line when the engine is ready; nil says nothing.
@@ -103,7 +106,7 @@ func NewContext(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("bot: %w", err)
 	}
 	e.seg = seg
-	e.index, err = nlp.Train(ctx, seg, e.examples(), nlp.TrainOptions{CacheDir: o.CacheDir, Synonyms: o.Base.Synonyms(), Progress: o.Progress})
+	e.index, err = nlp.Train(ctx, seg, e.examples(), nlp.TrainOptions{CacheDir: o.CacheDir, Carried: o.Models, Synonyms: o.Base.Synonyms(), Progress: o.Progress})
 	if err != nil {
 		seg.Close()
 		return nil, fmt.Errorf("bot: %w", err)

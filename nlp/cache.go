@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,9 +18,9 @@ import (
 // name, so nothing of the knowledge base stands in it.
 const modelMagic = "wensheng model 2\n"
 
-func modelPath(dir, key string) string {
-	return filepath.Join(dir, "model-"+key[:32]+".bin")
-}
+func modelName(key string) string { return "model-" + key[:32] + ".bin" }
+
+func modelPath(dir, key string) string { return filepath.Join(dir, modelName(key)) }
 
 // fitAll reports whether networks from a file belong to the features and labels.
 func fitAll(nets []*network, features, labels int) bool {
@@ -74,12 +75,12 @@ func saveModel(dir, key string, nets []*network, c calibration) error {
 const maxModelFile = 1 << 30
 
 // loadModel reads a model; ok is false for a missing, damaged or foreign file.
-func loadModel(dir, key string) (nets []*network, c calibration, ok bool) {
-	path := modelPath(dir, key)
-	if st, err := os.Stat(path); err != nil || st.Size() > maxModelFile {
+func loadModel(fsys fs.FS, key string) (nets []*network, c calibration, ok bool) {
+	name := modelName(key)
+	if st, err := fs.Stat(fsys, name); err != nil || st.Size() > maxModelFile {
 		return nil, c, false
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return nil, c, false
 	}

@@ -254,3 +254,21 @@ func BenchmarkRank(b *testing.B) {
 		ix.Rank("我想提前还款要不要手续费", 5)
 	}
 }
+
+func TestTrain_TakesAModelTheProgramCarries(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	want := train(t, nlp.TrainOptions{CacheDir: dir}).Rank("怎么提前还钱", 3)
+	passes := 0
+	count := func(int, int) { passes++ }
+	got := train(t, nlp.TrainOptions{Carried: os.DirFS(dir), Progress: count}).Rank("怎么提前还钱", 3)
+	if passes != 0 {
+		t.Errorf("trained %d passes beside a model that fits", passes)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if train(t, nlp.TrainOptions{Seed: 3, Carried: os.DirFS(dir), Progress: count}); passes == 0 {
+		t.Error("a model of another training was taken")
+	}
+}

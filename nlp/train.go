@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"sort"
 	"sync"
@@ -24,6 +26,9 @@ type TrainOptions struct {
 	// CacheDir keeps trained models by the hash of what they were trained on;
 	// "" trains every time. A damaged or foreign file is ignored and replaced.
 	CacheDir string
+	// Carried holds models that were trained before, as a program carries the
+	// one of its own knowledge base; nil holds none. CacheDir is asked first.
+	Carried fs.FS
 	// Progress is called after every pass, from one goroutine at a time.
 	Progress func(done, total int)
 	// Synonyms are groups of words that mean the same, the first of each its
@@ -49,8 +54,8 @@ func Train(ctx context.Context, seg *Segmenter, ex []Example, o TrainOptions) (*
 		return nil, ErrNoExamples
 	}
 	key := ix.key(o)
-	if o.CacheDir != "" {
-		if nets, cal, ok := loadModel(o.CacheDir, key); ok {
+	for _, from := range o.models() {
+		if nets, cal, ok := loadModel(from, key); ok {
 			rk, xs := prepare(texts, ix.ys, len(ix.labels), ix.ext.syn)
 			if fitAll(nets, len(rk.v.names), len(ix.labels)) {
 				rk.take(nets, xs)
@@ -67,6 +72,18 @@ func Train(ctx context.Context, seg *Segmenter, ex []Example, o TrainOptions) (*
 		_ = saveModel(o.CacheDir, key, ix.rk.nets, ix.cal)
 	}
 	return ix, nil
+}
+
+// models are the places where a trained model may be found.
+func (o *TrainOptions) models() []fs.FS {
+	var out []fs.FS
+	if o.CacheDir != "" {
+		out = append(out, os.DirFS(o.CacheDir))
+	}
+	if o.Carried != nil {
+		out = append(out, o.Carried)
+	}
+	return out
 }
 
 func (ix *Index) train(ctx context.Context, texts []featureText, o TrainOptions) error {

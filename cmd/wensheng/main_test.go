@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wensheng/bot/bottest"
 )
 
 // actAs makes the test binary behave as the command itself.
@@ -65,6 +67,9 @@ func wensheng(t *testing.T, stdin string, env []string, args ...string) result {
 var trained = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "ws")
 	if err != nil {
+		return "", err
+	}
+	if err := bottest.Seed(filepath.Join(dir, "model")); err != nil {
 		return "", err
 	}
 	cmd := exec.Command(os.Args[0], "ask", "--json", "x")

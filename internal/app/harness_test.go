@@ -21,6 +21,7 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
+	"wensheng/bot/bottest"
 	"wensheng/channels/channeltest"
 	"wensheng/internal/app"
 	"wensheng/internal/chat"
@@ -141,6 +142,9 @@ var trained = sync.OnceValues(func() (map[string][]byte, error) {
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	cfg, err := config.Load("", []string{"WENSHENG_DATA=" + dir})
 	if err != nil {
+		return nil, err
+	}
+	if err := bottest.Seed(filepath.Join(dir, "model")); err != nil {
 		return nil, err
 	}
 	if _, err := app.NewAsker(context.Background(), cfg, slog.New(slog.DiscardHandler)); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"wensheng/bot"
+	"wensheng/bot/trained"
 	"wensheng/intents"
 	"wensheng/internal/archive"
 	"wensheng/internal/chat"
@@ -89,7 +90,7 @@ func builder(cfg *config.Config, log *slog.Logger) knowledge.Build {
 		defer closeFiles()
 		e, err := bot.NewContext(ctx, bot.Options{
 			Base: base, Facts: facts(cfg), Groups: groupIDs(cfg), Dict: nlp.DictFiles(files),
-			CacheDir: dir, Logger: log, Progress: progress,
+			CacheDir: dir, Models: trained.Models(), Logger: log, Progress: progress,
 		})
 		if err == nil {
 			prune(dir)
