@@ -127,10 +127,9 @@ func inOrder(a, b []rune) int {
 	var above, row [maxOrderRunes + 1]uint8
 	for _, x := range a {
 		for j, y := range b {
-			switch {
-			case x == y:
+			if x == y {
 				row[j+1] = above[j] + 1
-			default:
+			} else {
 				row[j+1] = max(above[j+1], row[j])
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -143,6 +144,68 @@ func TestRank_ExplainsItself(t *testing.T) {
 		if c.Features[i].Weight > c.Features[i-1].Weight {
 			t.Errorf("features out of order: %+v", c.Features)
 		}
+	}
+}
+
+func TestRank_ShowsAllItsEvidence(t *testing.T) {
+	t.Parallel()
+	ix := train(t, nlp.TrainOptions{})
+	same := ix.Rank("怎么提前还款", 3).Candidates[0].Parts
+	if same.Cosine < 0.999 || same.Said < 0.999 || same.Held < 0.999 || same.Order < 0.999 || same.Sense < 0.999 {
+		t.Errorf("the very wording: %+v, want all that compares wordings at 1", same)
+	}
+	more := ix.Rank("怎么提前还款到昨天那张卡上", 3).Candidates[0].Parts
+	if more.Said >= same.Said || more.Order >= same.Order || more.Held < 0.999 {
+		t.Errorf("a wording with more around it: %+v, want all of the wording held but not all of the text", more)
+	}
+	for _, c := range ix.Rank("提前还款", 5).Candidates {
+		if c.Parts.Network > 0 || c.Parts.Size <= 0 {
+			t.Errorf("%s: %+v", c.Label, c.Parts)
+		}
+	}
+}
+
+// A word nobody here has used does not sink a clear question, and words of
+// asking alone do not lift one about something else.
+func TestRank_StrangeWords(t *testing.T) {
+	t.Parallel()
+	ix := train(t, nlp.TrainOptions{})
+	clear := ix.Rank("某某宝的额度太低了怎么提升", 3)
+	if len(clear.Candidates) == 0 || clear.Candidates[0].Label != "limit" {
+		t.Fatalf("%+v", clear.Candidates)
+	}
+	for _, text := range []string{"恐龙怎么灭绝的", "怎么做红烧肉", "明天会下雨吗"} {
+		if r := ix.Rank(text, 3); len(r.Candidates) > 0 && r.Candidates[0].P >= clear.Candidates[0].P {
+			t.Errorf("%s: %.3f for %s, want less than %.3f", text, r.Candidates[0].P, r.Candidates[0].Label, clear.Candidates[0].P)
+		}
+	}
+}
+
+func TestTrain_ReadsSynonyms(t *testing.T) {
+	t.Parallel()
+	const text = "我要抹账"
+	groups := [][]string{{"注销", "抹账"}}
+	without, with := train(t, nlp.TrainOptions{}).Rank(text, 3), train(t, nlp.TrainOptions{Synonyms: groups}).Rank(text, 3)
+	if len(with.Candidates) == 0 || with.Candidates[0].Label != "closing" {
+		t.Fatalf("with synonyms: %+v", with.Candidates)
+	}
+	if len(without.Candidates) > 0 && without.Candidates[0].Label == "closing" && without.Candidates[0].P >= with.Candidates[0].P {
+		t.Errorf("without synonyms %.3f, with them %.3f", without.Candidates[0].P, with.Candidates[0].P)
+	}
+	if !slices.ContainsFunc(with.Candidates[0].Features, func(f nlp.Feature) bool { return f.Name == "s:注销" }) {
+		t.Errorf("the explanation names no synonym: %+v", with.Candidates[0].Features)
+	}
+	letters := train(t, nlp.TrainOptions{Synonyms: [][]string{{"注销", "app"}}})
+	if r := letters.Rank("apple怎么关闭", 3); slices.ContainsFunc(r.Candidates[0].Features, func(f nlp.Feature) bool { return f.Name == "s:注销" }) {
+		t.Errorf("a member in letters was read inside a word: %+v", r.Candidates[0].Features)
+	}
+	dir := t.TempDir()
+	passes := func(groups [][]string) (n int) {
+		train(t, nlp.TrainOptions{CacheDir: dir, Synonyms: groups, Progress: func(int, int) { n++ }})
+		return n
+	}
+	if passes(groups) == 0 || passes(groups) != 0 || passes([][]string{{"注销", "销掉"}}) == 0 {
+		t.Error("the cache does not know the synonyms")
 	}
 }
 
