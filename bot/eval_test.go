@@ -20,7 +20,7 @@ func TestDecide_MeasuringSets(t *testing.T) {
 		file string
 		most float64 // share that may be answered by a Topic
 	}{
-		{"off-topic.txt", 0.02},
+		{"off-topic.txt", 0.01},
 		{"borrower-questions.txt", 1},
 	} {
 		t.Run(tc.file, func(t *testing.T) {

@@ -616,10 +616,10 @@ const (
 	precision = 0.95
 	strangers = 0.1
 	highFloor = 0.5
-	highCeil  = 0.9
+	highCeil  = 0.88
 	// useful is the share of the least likely offers that shall have the right
 	// label among three; window how many samples that is judged on.
-	useful   = 0.45
+	useful   = 0.55
 	window   = 60
 	lowFloor = 0.1
 	lowCeil  = 0.45

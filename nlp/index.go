@@ -81,8 +81,8 @@ type Feature struct {
 	Weight float64 `json:"weight"`
 }
 
-// How far a denial lowers the probability: below any High, above most Lows, so
-// that the person is asked.
+// How far a denial lowers the probability: below any High, but not below Low
+// what would have been offered, so that the person is asked.
 const negatedFactor = 0.5
 
 // exactP is the probability of a label that has the very wording.
@@ -128,7 +128,7 @@ func (ix *Index) Rank(q string, k int) Ranking {
 		out.Exact, out.Margin, p = true, 1, exactP
 	case len(exact) == 0 && words().denial(f.norm).contradicts(ix.denials[first.label]):
 		out.Negated = true
-		p *= negatedFactor
+		p = max(p*negatedFactor, min(p, ix.cal.Low))
 	}
 	for i := range cands[:min(k, len(cands))] {
 		l := &cands[i]
