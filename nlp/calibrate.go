@@ -469,6 +469,8 @@ func logistic(all []judged) [evidences]float64 {
 }
 
 // newton fits the weights of the evidence in use; the others are 0.
+//
+//nolint:gosec // G602: every index runs over arrays of one size
 func newton(all []judged, use [evidences]bool) [evidences]float64 {
 	var w [evidences]float64
 	const rounds, ridge = 12, 1e-2
@@ -520,6 +522,8 @@ func newton(all []judged, use [evidences]bool) [evidences]float64 {
 }
 
 // solve returns h⁻¹·g for a positive definite h.
+//
+//nolint:gosec // G602: every index runs over arrays of one size
 func solve(h [evidences][evidences]float64, g [evidences]float64) [evidences]float64 {
 	for i := range g {
 		for k := i + 1; k < evidences; k++ {

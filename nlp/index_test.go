@@ -170,13 +170,13 @@ func TestRank_ShowsAllItsEvidence(t *testing.T) {
 func TestRank_StrangeWords(t *testing.T) {
 	t.Parallel()
 	ix := train(t, nlp.TrainOptions{})
-	clear := ix.Rank("某某宝的额度太低了怎么提升", 3)
-	if len(clear.Candidates) == 0 || clear.Candidates[0].Label != "limit" {
-		t.Fatalf("%+v", clear.Candidates)
+	plain := ix.Rank("某某宝的额度太低了怎么提升", 3)
+	if len(plain.Candidates) == 0 || plain.Candidates[0].Label != "limit" {
+		t.Fatalf("%+v", plain.Candidates)
 	}
 	for _, text := range []string{"恐龙怎么灭绝的", "怎么做红烧肉", "明天会下雨吗"} {
-		if r := ix.Rank(text, 3); len(r.Candidates) > 0 && r.Candidates[0].P >= clear.Candidates[0].P {
-			t.Errorf("%s: %.3f for %s, want less than %.3f", text, r.Candidates[0].P, r.Candidates[0].Label, clear.Candidates[0].P)
+		if r := ix.Rank(text, 3); len(r.Candidates) > 0 && r.Candidates[0].P >= plain.Candidates[0].P {
+			t.Errorf("%s: %.3f for %s, want less than %.3f", text, r.Candidates[0].P, r.Candidates[0].Label, plain.Candidates[0].P)
 		}
 	}
 }
