@@ -66,8 +66,7 @@ type gatewayOptions struct {
 	wechatAPI string
 	// listen is host:port; empty is a free port.
 	listen string
-	// small says that a knowledge base of the test's own is published, which
-	// needs no trained model.
+	// small says that the small knowledge base is published.
 	small bool
 	// everysec runs the embedded server as it is by default; tests flush always.
 	everysec bool
@@ -140,18 +139,23 @@ var trained = sync.OnceValues(func() (map[string][]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	cfg, err := config.Load("", []string{"WENSHENG_DATA=" + dir})
-	if err != nil {
+	if err := bottest.Seed(filepath.Join(dir, "model")); err != nil {
 		return nil, err
 	}
-	if err := bottest.Seed(filepath.Join(dir, "model")); err != nil {
+	return train("WENSHENG_DATA=" + dir)
+})
+
+// train makes the model of the knowledge base that environment names.
+func train(environment ...string) (map[string][]byte, error) {
+	cfg, err := config.Load("", environment)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := app.NewAsker(context.Background(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	list, err := filepath.Glob(filepath.Join(dir, "model", "*"))
+	list, err := filepath.Glob(filepath.Join(cfg.Data, "model", "*"))
 	for _, name := range list {
 		raw, err := os.ReadFile(name)
 		if err != nil {
@@ -160,12 +164,12 @@ var trained = sync.OnceValues(func() (map[string][]byte, error) {
 		files[filepath.Base(name)] = raw
 	}
 	return files, err
-})
+}
 
 // copyModel spares a gateway on that data directory the training.
-func copyModel(tb testing.TB, data string) {
+func copyModel(tb testing.TB, data string, models func() (map[string][]byte, error)) {
 	tb.Helper()
-	files, err := trained()
+	files, err := models()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -186,8 +190,10 @@ func start(tb testing.TB, o gatewayOptions) *gateway {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if !o.small {
-		copyModel(tb, cfg.Data)
+	if o.small {
+		copyModel(tb, cfg.Data, smallModel)
+	} else {
+		copyModel(tb, cfg.Data, trained)
 	}
 	log := &lockedBuffer{}
 	ao := app.Options{Config: cfg, Logger: app.NewLogger(cfg, log), Clock: o.clock}

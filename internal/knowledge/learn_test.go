@@ -250,7 +250,7 @@ func TestLearn_FromAMissToAnAnswer(t *testing.T) {
 		t.Errorf("new %+v, %v", got.Items, err)
 	}
 	d.approve(t, draft)
-	if _, err := d.Publish(ctx, "wang", draft, ""); err != nil {
+	if _, err := d.publish(t, "wang", draft, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.says("火星网点周末营业"); got.Topic != "card_change" {

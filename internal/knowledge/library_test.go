@@ -38,7 +38,7 @@ func TestLibrary_ADraftIsReviewedByASecondPersonAndPublished(t *testing.T) {
 	if got := d.says("提前还款要手续费吗"); got.Reply != "提前还款不收手续费。" {
 		t.Errorf("a draft answers already: %q", got.Reply)
 	}
-	_, err := d.Publish(ctx, "wang", v.ID, "")
+	_, err := d.publish(t, "wang", v.ID, "")
 	refused(t, err, kb.CodeNotApproved)
 	if _, err := d.Submit(ctx, "zhao", v.ID, "请看"); err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestLibrary_ADraftIsReviewedByASecondPersonAndPublished(t *testing.T) {
 	if err != nil || got.State != kb.Approved || got.ReviewedBy != "li" {
 		t.Fatalf("approved %+v, %v", got, err)
 	}
-	got, err = d.Publish(ctx, "wang", v.ID, "")
+	got, err = d.publish(t, "wang", v.ID, "")
 	if err != nil || got.State != kb.Published || got.PublishedBy != "wang" || got.Override != "" {
 		t.Fatalf("published %+v, %v", got, err)
 	}
@@ -165,7 +165,7 @@ func TestLibrary_TheGateRefusesWhatMakesTestsWorse(t *testing.T) {
 	d.put(t, v.ID, "repay_date", func(tp *intents.Topic) { tp.Phrasings = []string{"账单日"} })
 	d.put(t, v.ID, "card_change", func(tp *intents.Topic) { tp.Phrasings = append(tp.Phrasings, "每个月几号还款") })
 	d.approve(t, v.ID)
-	_, err = d.Publish(ctx, "wang", v.ID, "")
+	_, err = d.publish(t, "wang", v.ID, "")
 	gate := refusal(t, err, kb.CodeGateFailed).Gate
 	if gate == nil || gate.OK || gate.Before.Cases != gate.After.Cases || len(gate.Worse) == 0 {
 		t.Fatalf("gate %+v", gate)
@@ -182,7 +182,7 @@ func TestLibrary_TheGateRefusesWhatMakesTestsWorse(t *testing.T) {
 	if p, err := d.db.Pointer(ctx); err != nil || p.Published != published {
 		t.Fatalf("in force %+v, %v", p, err)
 	}
-	got, err := d.Publish(ctx, "zhao", v.ID, "业务已确认")
+	got, err := d.publish(t, "zhao", v.ID, "业务已确认")
 	if err != nil || got.Override != "业务已确认" || got.Gate == nil || got.Gate.OK {
 		t.Errorf("overridden %+v, %v", got, err)
 	}
@@ -224,7 +224,7 @@ func TestLibrary_TheGateIsForOneContentOnOneBaseWithOneSetOfTests(t *testing.T) 
 		t.Fatal(err)
 	}
 	d.approve(t, v.ID)
-	got, err := d.Publish(ctx, "wang", v.ID, "")
+	got, err := d.publish(t, "wang", v.ID, "")
 	if err != nil || got.Gate == nil || got.Gate.Tests == second.Tests {
 		t.Errorf("published by an old gate: %+v, %v", got.Gate, err)
 	}
@@ -238,11 +238,11 @@ func TestLibrary_AStaleDraftIsBroughtOntoWhatIsPublished(t *testing.T) {
 	d.put(t, theirs.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "他们的答案。" })
 	d.put(t, theirs.ID, "repay_date", func(tp *intents.Topic) { tp.Answer = "见账单。" })
 	d.approve(t, theirs.ID)
-	if _, err := d.Publish(ctx, "wang", theirs.ID, ""); err != nil {
+	if _, err := d.publish(t, "wang", theirs.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	d.approve(t, mine.ID)
-	_, err := d.Publish(ctx, "wang", mine.ID, "")
+	_, err := d.publish(t, "wang", mine.ID, "")
 	refused(t, err, kb.CodeStaleBase)
 	if _, err := d.Reopen(ctx, mine.ID); err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func TestLibrary_AStaleDraftIsBroughtOntoWhatIsPublished(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	d.approve(t, mine.ID)
-	if _, err := d.Publish(ctx, "wang", mine.ID, ""); err != nil {
+	if _, err := d.publish(t, "wang", mine.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.says("提前结清收不收费"); got.Reply != "我的答案。" {
@@ -442,7 +442,7 @@ func TestLive_TopicsComeAndGoWithTheDay(t *testing.T) {
 	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Until = "2026-11-23" })
 	d.put(t, v.ID, "repay_date", func(tp *intents.Topic) { tp.From = "2026-11-24" })
 	d.approve(t, v.ID)
-	if _, err := d.Publish(ctx, "wang", v.ID, "日期"); err != nil {
+	if _, err := d.publish(t, "wang", v.ID, "日期"); err != nil {
 		t.Fatal(err)
 	}
 	is := func(early, date string) {
@@ -540,12 +540,12 @@ func publishedOf(v kb.Version) kb.Version {
 
 func TestLive_AnEngineServesUntilItsLastUserIsDone(t *testing.T) {
 	t.Parallel()
-	ctx, d := t.Context(), open(t)
+	d := open(t)
 	e, release := d.live.Acquire()
 	v := d.draft(t)
 	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
 	d.approve(t, v.ID)
-	if _, err := d.Publish(ctx, "wang", v.ID, ""); err != nil {
+	if _, err := d.publish(t, "wang", v.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	got := e.Decide(input("提前结清收不收费"))
@@ -613,7 +613,7 @@ func TestLive_ATrainingThatTakesLongHoldsNothingUp(t *testing.T) {
 	v := d.draft(t)
 	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
 	d.approve(t, v.ID)
-	if _, err := d.Publish(ctx, "wang", v.ID, ""); err != nil {
+	if _, err := d.publish(t, "wang", v.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	// The next one is approved and never gets ready; a rollback does not wait.
