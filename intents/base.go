@@ -212,7 +212,8 @@ func (b *Base) Examples() []nlp.Example {
 // Words is the dictionary for the segmenter.
 func (b *Base) Words() []nlp.Word { return slices.Clone(b.words) }
 
-// Synonyms are groups of words that mean the same, the canonical one first.
+// Synonyms are groups of words that mean the same, the canonical one first; a
+// group that begins with [nlp.Silent] holds words that say nothing.
 func (b *Base) Synonyms() [][]string { return slices.Clone(b.synonyms) }
 
 // Signals are the rules that raise priority, in file order.

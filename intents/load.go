@@ -499,7 +499,11 @@ func (l *loader) loadSynonyms() {
 			l.errorf(at, "must be two words or more that mean the same")
 			continue
 		}
-		for _, w := range group {
+		words := group
+		if group[0] == nlp.Silent {
+			words = group[1:]
+		}
+		for _, w := range words {
 			key := fold(w)
 			switch o := have[key]; {
 			case key == "" || utf8.RuneCountInString(w) > maxPhrasing:

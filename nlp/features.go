@@ -34,7 +34,7 @@ type featureText struct {
 const maxFeatureRunes = 400
 
 func (e *extractor) extract(norm string) featureText {
-	norm = words().core(clip(norm, maxFeatureRunes))
+	norm = e.syn.drop(words().core(clip(norm, maxFeatureRunes)))
 	f := featureText{norm: norm, tokens: e.seg.cut(norm)}
 	seen := make(map[string]struct{}, 64)
 	prev := ""

@@ -335,3 +335,24 @@ func TestTrain_TakesAModelTheProgramCarries(t *testing.T) {
 		t.Error("a model of another training was taken")
 	}
 }
+
+func TestRank_ReadsOverSilentWords(t *testing.T) {
+	t.Parallel()
+	groups := [][]string{{nlp.Silent, "花呗", "微粒贷", "loan pro"}}
+	ix := train(t, nlp.TrainOptions{Synonyms: groups})
+	for text, want := range map[string]string{
+		"花呗能改还款日吗":           "能改还款日吗",
+		"微粒贷的花呗收不到验证码":       "的收不到验证码",
+		"loan pro 收不到验证码":    "收不到验证码",
+		"loan prompt 收不到验证码": "loan prompt 收不到验证码",
+		"花呗":                 "花呗",
+	} {
+		if got := ix.Rank(text, 1).Norm; got != want {
+			t.Errorf("%q is compared as %q, want %q", text, got, want)
+		}
+	}
+	plain, named := ix.Rank("能改还款日吗", 1), ix.Rank("花呗能改还款日吗", 1)
+	if !named.Exact || named.Candidates[0].Label != plain.Candidates[0].Label {
+		t.Errorf("with a product's name: %+v", named)
+	}
+}

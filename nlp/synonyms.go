@@ -13,7 +13,14 @@ type synonyms struct {
 	byRune map[rune][]synonym
 	// group is the first word of a member's group.
 	group map[string]string
+	// silent are words that are read over.
+	silent *synonyms
 }
+
+// Silent, as the first word of a group of synonyms, makes the others words that
+// say nothing about the question, such as the names of products: a text is
+// compared without them, unless it says nothing else.
+const Silent = "-"
 
 type synonym struct {
 	text, first string
@@ -25,6 +32,10 @@ type synonym struct {
 func newSynonyms(groups [][]string) *synonyms {
 	s := &synonyms{byRune: map[rune][]synonym{}, group: map[string]string{}}
 	for _, g := range groups {
+		if len(g) > 1 && g[0] == Silent {
+			s.silent = newSynonyms([][]string{append([]string{""}, g[1:]...)})
+			continue
+		}
 		first := ""
 		for _, w := range g {
 			w = Normalize(w)
@@ -61,7 +72,32 @@ func (s *synonyms) find(norm string) []string {
 		return nil
 	}
 	var out []string
-	prev := ' '
+	s.walk(norm, func(_ string, m synonym) {
+		if m.first != "" && !slices.Contains(out, m.first) {
+			out = append(out, m.first)
+		}
+	})
+	return out
+}
+
+// drop takes the silent words out of a normalised text, unless fewer than two
+// characters would be left.
+func (s *synonyms) drop(norm string) string {
+	if s == nil || s.silent == nil {
+		return norm
+	}
+	var b strings.Builder
+	s.silent.walk(norm, func(other string, _ synonym) { b.WriteString(other) })
+	if out := words().core(b.String()); utf8.RuneCountInString(Squash(out)) >= 2 {
+		return out
+	}
+	return norm
+}
+
+// walk calls fn for every member found, and for every stretch between two, with
+// the stretch or the member.
+func (s *synonyms) walk(norm string, fn func(other string, m synonym)) {
+	prev, from := ' ', 0
 	for at := 0; at < len(norm); {
 		r, size := utf8.DecodeRuneInString(norm[at:])
 		for _, m := range s.byRune[r] {
@@ -73,16 +109,20 @@ func (s *synonyms) find(norm string) []string {
 			if next, _ := utf8.DecodeRuneInString(rest); isLatin(last) && isLatin(next) {
 				continue
 			}
-			if !slices.Contains(out, m.first) {
-				out = append(out, m.first)
+			if at > from {
+				fn(norm[from:at], synonym{})
 			}
+			fn("", m)
 			size, r = len(m.text), last
+			from = at + size
 			break
 		}
 		prev = r
 		at += size
 	}
-	return out
+	if from < len(norm) {
+		fn(norm[from:], synonym{})
+	}
 }
 
 // of returns the group of a word, "" when it has none.

@@ -33,6 +33,7 @@ type TrainOptions struct {
 	Progress func(done, total int)
 	// Synonyms are groups of words that mean the same, the first of each its
 	// name. A text that holds one has a feature in common with all that do.
+	// A group whose name is [Silent] holds words that are read over.
 	Synonyms [][]string
 	// Workers bounds how many models are trained at once; 0 means 2.
 	Workers int
@@ -189,7 +190,7 @@ func newIndex(seg *Segmenter, syn *synonyms, ex []Example) (*Index, []featureTex
 }
 
 // modelVersion changes whenever features, training or the file change.
-const modelVersion = 3
+const modelVersion = 4
 
 // key names what a model was trained on.
 func (ix *Index) key(o TrainOptions) string {
