@@ -17,8 +17,8 @@ type synonyms struct {
 	silent *synonyms
 }
 
-// Silent, as the first word of a group of synonyms, makes the others words that
-// say nothing about the question, such as the names of products: a text is
+// Silent is, as the first word of a group of synonyms, what makes the others words
+// that say nothing about the question, such as the names of products: a text is
 // compared without them, unless it says nothing else.
 const Silent = "-"
 

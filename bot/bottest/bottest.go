@@ -3,6 +3,9 @@
 package bottest
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -10,28 +13,12 @@ import (
 // environment's TEST_MODELS says; "make test" trains them there. Without it the
 // first test of a package trains, and nothing else differs.
 func Seed(dir string) error {
-	from := os.Getenv("TEST_MODELS")
+	from := os.Getenv("TEST_MODELS") //nolint:forbidigo // for tests alone, which have no config
 	if from == "" {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		raw, err := os.ReadFile(from + "/" + e.Name())
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(dir+"/"+e.Name(), raw, 0o600); err != nil {
-			return err
-		}
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("models for the tests: %w", err)
 	}
 	return nil
 }
