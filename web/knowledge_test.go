@@ -477,3 +477,28 @@ func TestKnowledge_WithoutTheWorkflow(t *testing.T) {
 	t.Parallel()
 	newSite(t).as("ed").do("GET", "/api/v1/knowledge", nil).want(503, "unavailable")
 }
+
+// TestKnowledge_IdsInAPathAreUnescaped: an id of a cluster holds what a path may
+// hold only encoded.
+func TestKnowledge_IdsInAPathAreUnescaped(t *testing.T) {
+	t.Parallel()
+	s, f := newKnowledgeSite(t)
+	ed := s.as("ed")
+	ed.header.Set("If-Match", `"7"`)
+	for _, c := range []struct {
+		method, path string
+		body         any
+		want         string
+	}{
+		{"POST", "/learn/wechat:mp:o%2Fa%3D%25%E5%BC%A0", map[string]any{"do": "dismiss"}, "deal u-ed wechat:mp:o/a=%张 dismiss"},
+		{"GET", "/versions/v%2F1/topics/a%2Fb", nil, "topic v/1 a/b"},
+		{"GET", "/versions/v%201/topics/a%2525", nil, "topic v 1 a%25"},
+		{"GET", "/tests/%E7%94%B2", nil, "test 甲"}, // as any client writes it; nothing is left to undo
+	} {
+		f.took()
+		ed.call(c.method, c.path, c.body)
+		if diff := cmp.Diff([]string{c.want}, f.took()); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", c.method, c.path, diff)
+		}
+	}
+}

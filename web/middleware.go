@@ -5,7 +5,9 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +114,26 @@ func named(next echo.HandlerFunc) echo.HandlerFunc {
 		if rec, ok := c.Response().Writer.(*recorder); ok {
 			rec.route = c.Path()
 		}
+		return next(c)
+	}
+}
+
+// unescaped gives the handlers the parameters of a path as they were meant: echo
+// leaves them encoded where the path holds an encoded slash or the like.
+func unescaped(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().URL.RawPath == "" {
+			return next(c) // it was decoded before it was routed
+		}
+		values := slices.Clone(c.ParamValues())
+		for i, v := range values {
+			plain, err := url.PathUnescape(v)
+			if err != nil {
+				return echo.ErrNotFound
+			}
+			values[i] = plain
+		}
+		c.SetParamValues(values...)
 		return next(c)
 	}
 }

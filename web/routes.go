@@ -24,7 +24,7 @@ func (s *Server) routes() error {
 	// outer has already put the caller's address into RemoteAddr.
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.SchemeExtractor = echo.ExtractSchemeDirect()
-	e.Use(named, s.secured(cspAPI))
+	e.Use(named, unescaped, s.secured(cspAPI))
 	s.echo = e
 
 	s.apiRoutes(e.Group("/api/v1"))
