@@ -347,7 +347,7 @@ func (l *Library) Export(ctx context.Context, id, format string) (kb.File, error
 }
 
 // Import writes the Topics of a file into a draft: merged with what it has, or
-// in the place of it.
+// in the place of it. Warnings about the file stand before the draft's problems.
 func (l *Library) Import(ctx context.Context, user, id, format, mode string, revision int64, raw []byte) (kb.Imported, error) {
 	if mode != exchange.Merge && mode != exchange.Replace {
 		return kb.Imported{}, kb.Refuse(kb.CodeBadValue, "mode: merge or replace")
@@ -363,5 +363,9 @@ func (l *Library) Import(ctx context.Context, user, id, format, mode string, rev
 		out.Added, out.Changed, out.Removed = r.Added, r.Changed, r.Removed
 		return err
 	})
+	if after, ok := out.Problems.([]intents.Problem); ok {
+		// What was not read of the file comes first: nothing else tells of it.
+		out.Problems = append(slices.Clone(problems), after...)
+	}
 	return out, err
 }

@@ -581,6 +581,11 @@ func TestLibrary_FilesGoOutAndComeBack(t *testing.T) {
 	refused(t, err, kb.CodeBadValue)
 	_, err = d.Import(ctx, "wang", v.ID, "csv", "append", 0, nil)
 	refused(t, err, kb.CodeBadValue)
+	in, err := d.Import(ctx, "wang", v.ID, "csv", "merge", 0, []byte("编号,备注\nrepay_date,x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "what was not read of the sheet", string(marshal(t, in.Problems)), "备注")
 	_, err = d.Import(ctx, "wang", v.ID, "csv", "merge", 0, []byte("x"))
 	refused(t, err, kb.CodeBadSheet)
 }

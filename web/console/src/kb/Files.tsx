@@ -1,11 +1,10 @@
 import { Alert, App as AntApp, Button, Radio, Select } from "antd";
 import { useState } from "react";
-import { Problem } from "../api";
 import { clock } from "../locale";
 import { k } from "../locale/kb";
 import { useSession } from "../session";
 import { CURRENT, type Edited, type ExportFormat, type Finding } from "./api";
-import { sayKb, useKb } from "./context";
+import { rowsOf, sayKb, useKb } from "./context";
 import { DraftDialog } from "./drafts";
 import { formatOf, mayWrite } from "./logic";
 import { FilePick, Findings } from "./parts";
@@ -87,10 +86,19 @@ function Import() {
   const draft = version?.state === "draft" ? version : undefined;
   const drafts = versions.filter((v) => v.state === "draft");
 
-  const choose = (f: File | null) => {
+  const clear = () => {
     setResult(null);
     setRows([]);
-    setError(!f ? "" : !formatOf(f.name) ? w.badType : f.size > maxFile ? w.tooBig : "");
+    setError("");
+  };
+  const into = (v: string) => {
+    clear();
+    go({ tab: "files", v });
+  };
+  const unfit = (f: File | null) => (!f ? "" : !formatOf(f.name) ? w.badType : f.size > maxFile ? w.tooBig : "");
+  const choose = (f: File | null) => {
+    clear();
+    setError(unfit(f));
     setFile(f);
   };
   const send = async () => {
@@ -101,8 +109,8 @@ function Import() {
     try {
       setResult(await kb.import(draft.id, draft.revision, file, format, mode));
     } catch (err) {
-      setRows(err instanceof Problem && Array.isArray(err.body["problems"]) ? (err.body["problems"] as Finding[]) : []);
-      setError(`${sayKb(err)}${err instanceof Error && "detail" in err && err.detail ? "：" + String(err.detail) : ""}`);
+      setRows(rowsOf(err));
+      setError(sayKb(err));
     }
     await refresh();
     setBusy(false);
@@ -120,7 +128,7 @@ function Import() {
             className="grow"
             placeholder={w.needDraft}
             value={draft?.id}
-            onChange={(v: string) => go({ tab: "files", v })}
+            onChange={into}
             options={drafts.map((v) => ({ value: v.id, label: `${v.title} · ${clock(v.changed_at)}` }))}
           />
         )}
@@ -134,7 +142,7 @@ function Import() {
         onChange={(ev) => setMode(ev.target.value as "merge" | "replace")}
         options={Object.entries(w.modes).map(([value, label]) => ({ value, label }))}
       />
-      <Button type="primary" loading={busy} disabled={!draft || !file || !!error} onClick={start}>
+      <Button type="primary" loading={busy} disabled={!draft || !file || !!unfit(file)} onClick={start}>
         {w.start}
       </Button>
       <div aria-live="polite" className="stack">
@@ -155,7 +163,7 @@ function Import() {
           </>
         )}
       </div>
-      {picking && <DraftDialog from={route.v === CURRENT ? "" : route.v} onClose={() => setPicking(false)} onDraft={(v) => go({ tab: "files", v })} />}
+      {picking && <DraftDialog from={route.v === CURRENT ? "" : route.v} onClose={() => setPicking(false)} onDraft={into} />}
     </section>
   );
 }

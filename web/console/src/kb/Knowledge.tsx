@@ -74,7 +74,7 @@ function Section() {
       <div className="kb-body">
         {route.tab === "topics" && (route.id ? <TopicPage key={route.v + "/" + route.id} /> : <Topics key={route.v} />)}
         {route.tab === "versions" && (route.id ? <VersionPage key={route.id} /> : <Versions />)}
-        {route.tab === "files" && <Files key={route.v} />}
+        {route.tab === "files" && <Files />}
         {route.tab === "eval" && <Evaluate key={route.v} />}
         {route.tab === "tests" && <Tests key={route.v + "/" + route.id} />}
         {route.tab === "try" && <Try key={route.v} />}

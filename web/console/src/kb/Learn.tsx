@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Input, Modal, Segmented, Select, Tag } from "antd";
+import { Alert, App as AntApp, Button, Checkbox, Input, Modal, Segmented, Select, Tag } from "antd";
 import { useMemo, useState } from "react";
 import { percent } from "../explain";
 import { clock, t, word } from "../locale";
@@ -57,6 +57,7 @@ export function Learn() {
 function Card({ c, topics, reload }: { c: Cluster; topics: TopicLine[]; reload: () => void }) {
   const { kb, go, attempt, person, versions, overview } = useKb();
   const { me } = useSession();
+  const { message } = AntApp.useApp();
   const [dialog, setDialog] = useState<"" | "add" | "topic" | "dismiss" | "why">("");
   const [all, setAll] = useState(false);
   const w = k.learn;
@@ -68,6 +69,7 @@ function Card({ c, topics, reload }: { c: Cluster; topics: TopicLine[]; reload: 
   const deal = async (d: Deal) => {
     const done = await attempt(kb.deal(c.id, d));
     if (!done) return;
+    if (done.version) message.success(w.done(done.version.title));
     setDialog("");
     reload();
   };

@@ -3,10 +3,10 @@ import { useState } from "react";
 import { clock } from "../locale";
 import { k } from "../locale/kb";
 import { useSession } from "../session";
-import { CURRENT, type BatchReport, type Outcome, type SetLine } from "./api";
-import { sayKb, useKb, useLoad, useRun, useTitles } from "./context";
+import { CURRENT, type BatchReport, type Finding, type Outcome, type SetLine } from "./api";
+import { rowsOf, sayKb, useKb, useLoad, useRun, useTitles } from "./context";
 import { formatOf, mayWrite, outcome } from "./logic";
-import { FilePick, Loaded, RunBar } from "./parts";
+import { FilePick, Findings, Loaded, RunBar } from "./parts";
 import { Explanation } from "../parts/Evidence";
 
 export function Tests() {
@@ -112,6 +112,7 @@ function Upload({ onClose, onDone }: { onClose: () => void; onDone: (id: string)
   const [name, setName] = useState("");
   const [file, setFile] = useState<File | null>(null);
   const [error, setError] = useState("");
+  const [rows, setRows] = useState<Finding[]>([]);
   const [busy, setBusy] = useState(false);
   const w = k.tests;
   const format = file ? formatOf(file.name) : undefined;
@@ -119,10 +120,12 @@ function Upload({ onClose, onDone }: { onClose: () => void; onDone: (id: string)
     if (!file || format === undefined || format === "rasa") return setError(k.files.badType);
     setBusy(true);
     setError("");
+    setRows([]);
     try {
       onDone((await kb.addSet(name.trim(), file, format)).id);
     } catch (err) {
-      setError(`${sayKb(err)}${err instanceof Error && "detail" in err && err.detail ? "：" + String(err.detail) : ""}`);
+      setError(sayKb(err));
+      setRows(rowsOf(err));
     }
     setBusy(false);
   };
@@ -143,10 +146,12 @@ function Upload({ onClose, onDone }: { onClose: () => void; onDone: (id: string)
         onPick={(f) => {
           setFile(f);
           setError("");
+          setRows([]);
           if (f && !name) setName(f.name.replace(/\.[^.]+$/, ""));
         }}
       />
       {error && <Alert type="error" title={error} />}
+      {rows.length > 0 && <Findings items={rows} open={() => {}} limit={20} />}
     </Modal>
   );
 }

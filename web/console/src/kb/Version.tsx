@@ -209,7 +209,7 @@ function GateTab({ v, reload, id, setID }: { v: Version; reload: () => void; id:
         )}
         <RunBar run={run} error={error} />
       </Space>
-      {v.gate ? <GateResult gate={v.gate} v={v.id} /> : !running && <p className="dim">{v.state === "review" || v.state === "approved" ? w.soon : w.none}</p>}
+      {v.gate ? <GateResult gate={v.gate} v={v.id} /> : !running && !error && <p className="dim">{v.state === "review" || v.state === "approved" ? w.soon : w.none}</p>}
     </div>
   );
 }

@@ -55,6 +55,12 @@ describe("Kb", () => {
     expect(calls[0]!.url).toBe("/api/v1/knowledge/learn/m:ab=%2Fc");
   });
 
+  it("ends a run", async () => {
+    const { kb, calls } = rig(new Response(null, { status: 204 }));
+    await kb.cancel("r1");
+    expect(`${calls[0]!.init.method} ${calls[0]!.url}`).toBe("DELETE /api/v1/knowledge/runs/r1");
+  });
+
   it("reads an absent list as an empty one", async () => {
     const { kb } = rig(json({ items: null }));
     expect(await kb.versions()).toEqual([]);

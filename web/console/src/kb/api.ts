@@ -297,6 +297,7 @@ export class Kb {
   check = async (v: string) => (await this.api.call<{ run: string }>("POST", this.of(v, "/check"))).run;
   eval = async (v: string) => (await this.api.call<{ run: string }>("POST", this.of(v, "/eval"))).run;
   replay = async (version: string) => (await this.api.call<{ run: string }>("POST", "/knowledge/replay", { version })).run;
+  cancel = (run: string) => this.api.call<void>("DELETE", "/knowledge/runs/" + segment(run));
   run = <R>(id: string) => this.api.call<Run<R>>("GET", "/knowledge/runs/" + segment(id));
 
   sets = () => this.items<SetLine>("/knowledge/tests");

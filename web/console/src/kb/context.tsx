@@ -4,11 +4,15 @@ import { Problem } from "../api";
 import { say } from "../locale";
 import { k } from "../locale/kb";
 import { leaving, useSession } from "../session";
-import { CURRENT, Kb, type Overview, type Run, type Version } from "./api";
+import { CURRENT, Kb, type Finding, type Overview, type Run, type Version } from "./api";
 import { readRoute, writeRoute, type Route } from "./logic";
 
 /** sayKb words a failure, the knowledge section's own codes first. */
 export const sayKb = (err: unknown) => (err instanceof Problem ? k.error[err.code] : undefined) ?? say(err);
+
+/** rowsOf are the rows of a file that a refusal finds fault with. */
+export const rowsOf = (err: unknown): Finding[] =>
+  err instanceof Problem && Array.isArray(err.body["problems"]) ? (err.body["problems"] as Finding[]) : [];
 
 export interface Section {
   kb: Kb;
@@ -197,7 +201,7 @@ export function useRun<R>(id: string, onDone?: (run: Run<R>) => void): { run: Ru
         (r) => {
           if (!live) return;
           setRun(r);
-          setError(r.state === "failed" ? r.error || k.run.failed : "");
+          setError(r.state === "failed" ? (k.run.why[r.error] ?? `${k.run.failed}：${r.error}`) : "");
           if (r.state === "running") timer = window.setTimeout(ask, askEvery);
           else done.current?.(r);
         },

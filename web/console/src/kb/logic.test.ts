@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Topic, TopicLine, Version } from "./api";
-import { differ, emptyTopic, fieldOf, filterTopics, formatOf, lines, marks, mayOverride, mayPublish, mayWrite, merge, outcome, own, readRoute, size, topicID, twins, wording, writeRoute } from "./logic";
+import { differ, emptyTopic, fieldOf, filterTopics, formatOf, lines, marks, mayOverride, mayPublish, mayWrite, merge, outcome, own, readRoute, size, topicID, twins, wording, writeRoute, place, said } from "./logic";
 
 const topic = (t: Partial<Topic>): Topic => ({ ...emptyTopic("repay"), title: "还款", answer: "答", phrasings: ["怎么还款"], ...t });
 
@@ -114,4 +114,26 @@ it("an id is small letters, digits and underscores", () => {
 it("an outcome is in words, a Topic by its title", () => {
   const title = (id: string) => (id === "repay_fee" ? "手续费" : id);
   expect(["repay_fee", "handoff human", "clarify", "gone answer", ""].map((x) => outcome(x, title))).toEqual(["手续费", "转人工 · 要求人工", "请客户选择", "gone · 回答", ""]);
+});
+
+describe("said", () => {
+  const of = (message: string, more = {}) => ({ file: "", line: 0, topic: "", rule: "form", warning: false, message, ...more });
+
+  it("words what is wrong with a file, and leaves the rest as it is", () => {
+    expect([
+      said(of('column 3, "备注", is not known and not read')),
+      said(of("topic repay_date is there twice")),
+      said(of('"坏 编号" is no id: 2 to 64 small letters, digits and _, beginning with a letter')),
+      said(of("topic a: says 保证", { topic: "a" })),
+    ]).toEqual([
+      '第 3 列 "备注" 不认识，没有读取',
+      "编号 repay_date 出现了两次",
+      '编号 "坏 编号" 不合规定：2 到 64 个小写字母、数字和下划线，字母开头',
+      "says 保证",
+    ]);
+  });
+
+  it("names a row of a sheet, or a line of a file", () => {
+    expect([place(of("", { line: 4 })), place(of("", { file: "a.yaml", line: 7 })), place(of("", { file: "a.yaml" })), place(of(""))]).toEqual(["第 4 行", "a.yaml:7", "a.yaml", ""]);
+  });
 });

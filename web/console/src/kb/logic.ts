@@ -202,6 +202,16 @@ export function fieldOf(rule: string): Field {
   return table[rule] ?? "answer";
 }
 
+/** said words what a finding says, without the Topic that stands beside it. */
+export function said(p: Finding): string {
+  const plain = p.message.replace(`topic ${p.topic}: `, "");
+  const [pattern, words] = k.problem.said.find(([pattern]) => pattern.test(plain)) ?? [];
+  return pattern && words ? plain.replace(pattern, words) : plain;
+}
+
+/** place is where a finding is: a line of a file, or a row of the sheet that was brought in. */
+export const place = (p: Finding) => (p.file && p.line ? `${p.file}:${p.line}` : p.file || (p.line ? k.problem.row(p.line) : ""));
+
 /** split counts what keeps a version from review, and what only warns. */
 export const split = (items: Finding[]) => ({ errors: items.filter((p) => !p.warning), warnings: items.filter((p) => p.warning) });
 

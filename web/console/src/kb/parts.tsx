@@ -1,10 +1,12 @@
-import { Alert, Button, Input, Modal, Progress, Spin, Tag } from "antd";
+import { Alert, App as AntApp, Button, Input, Modal, Progress, Spin, Tag } from "antd";
 import { useRef, useState, type ReactNode } from "react";
+import { Problem } from "../api";
 import { t, word } from "../locale";
 import { k } from "../locale/kb";
+import { useSession } from "../session";
 import { type Finding, type Run, type VersionState } from "./api";
-import { useKb } from "./context";
-import { split } from "./logic";
+import { sayKb, useKb } from "./context";
+import { mayPublish, place, said, split } from "./logic";
 
 const colour: Record<VersionState, string> = { draft: "default", review: "orange", approved: "cyan", rejected: "red", published: "green", replaced: "default" };
 
@@ -46,14 +48,34 @@ export function Loaded<T>({ of, children }: { of: { value: T | undefined; error:
   return <div className="hollow kb-loading"><Spin description={k.loading} /></div>;
 }
 
+/** RunBar tells how a run stands, and lets those who may end it do so. */
 export function RunBar({ run, error }: { run: Run | undefined; error: string }) {
-  if (error) return <Alert type="error" title={error} />;
+  const { kb } = useKb();
+  const { me } = useSession();
+  const { message } = AntApp.useApp();
+  const [ending, setEnding] = useState("");
+  if (error) return <Alert type={run?.error === "cancelled" ? "info" : "error"} title={error} />;
   if (!run || run.state !== "running") return null;
+  // What was asked to end says so itself, when it is asked next how it stands.
+  const cancel = async (id: string) => {
+    setEnding(id);
+    try {
+      await kb.cancel(id);
+    } catch (err) {
+      setEnding("");
+      message.error(err instanceof Problem && err.code === "not_found" ? k.run.over : sayKb(err));
+    }
+  };
   const percent = run.total ? Math.floor((run.done / run.total) * 100) : 0;
   return (
     <div className="run" role="status">
       <span>{run.total ? `${k.run.running} ${k.run.progress(run.done, run.total)}` : k.run.waiting}</span>
       <Progress percent={percent} size="small" status="active" />
+      {mayPublish(me.user.roles) && (
+        <Button size="small" loading={ending === run.id} onClick={() => void cancel(run.id)}>
+          {k.run.cancel}
+        </Button>
+      )}
     </div>
   );
 }
@@ -76,7 +98,7 @@ export function Findings({ items, open, within, limit = 200 }: { items: Finding[
               <b>{word(k.problem.rule, p.rule)}</b>
               {p.topic && p.topic !== within && <span className="mono">{p.topic}</span>}
               <span className="dim said">
-                {p.message.replace(`topic ${p.topic}: `, "")} · {p.file}:{p.line}
+                {[said(p), place(p)].filter(Boolean).join(" · ")}
               </span>
             </button>
           </li>
