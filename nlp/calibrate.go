@@ -522,8 +522,6 @@ func newton(all []judged, use [evidences]bool) [evidences]float64 {
 }
 
 // solve returns h⁻¹·g for a positive definite h.
-//
-//nolint:gosec // G602: every index runs over arrays of one size
 func solve(h [evidences][evidences]float64, g [evidences]float64) [evidences]float64 {
 	for i := range g {
 		for k := i + 1; k < evidences; k++ {

@@ -53,6 +53,7 @@ type trainer struct {
 	kept       []term
 	active     [][]int32 // by text, the labels that matter; nil: all
 	everything []int32
+	labelled   []int32 // room for those of one step
 }
 
 // fit trains on vectors and their labels. progress is called after every epoch.
@@ -92,6 +93,7 @@ func newTrainer(features, labels, texts int, seed uint64) *trainer {
 		inSum: make([]float32, features), outSum: make([]float32, labels),
 		h: make([]float32, hidden), dh: make([]float32, hidden), mask: make([]float32, hidden),
 		p: make([]float32, labels), active: make([][]int32, texts), everything: make([]int32, labels),
+		labelled: make([]int32, labels),
 	}
 	for i := range t.everything {
 		t.everything[i] = int32(i)
@@ -120,16 +122,17 @@ func (t *trainer) learn(i int, x []term, y int32, rate float32) {
 		t.h[k] *= t.mask[k]
 	}
 	at := t.active[i]
-	if at == nil {
+	full := at == nil
+	if full {
 		at = t.everything
 	}
 	p := t.p[:len(at)]
 	for k, l := range at {
 		p[k] = t.outBias[l] + dot(t.h, t.row(l))
 	}
-	normalise(p)
-	if t.active[i] == nil {
-		t.active[i] = among(p, y)
+	at, p = t.normalise(at, p, y)
+	if full {
+		t.active[i] = among(at, p, y, t.labels)
 	}
 	clear(t.dh)
 	for k, l := range at {
@@ -190,21 +193,21 @@ func (t *trainer) some(x []term) []term {
 }
 
 // among returns the labels with a share worth looking at, and the right one; nil
-// when they are so many that nothing is saved.
-func among(p []float32, y int32) []int32 {
-	n := 0
-	for l, v := range p {
-		if v >= minShare || int32(l) == y {
+// when they are so many of all that nothing is saved.
+func among(at []int32, p []float32, y int32, all int) []int32 {
+	n := 1
+	for _, v := range p {
+		if v >= minShare {
 			n++
 		}
 	}
-	if n > len(p)/2 {
+	if n > all/2 {
 		return nil
 	}
 	out := make([]int32, 0, n)
-	for l, v := range p {
-		if v >= minShare || int32(l) == y {
-			out = append(out, int32(l))
+	for k, v := range p {
+		if v >= minShare || at[k] == y {
+			out = append(out, at[k])
 		}
 	}
 	return out
@@ -240,67 +243,32 @@ func (m *network) fits(features, labels int) bool {
 
 func root(v float32) float32 { return float32(math.Sqrt(float64(v))) }
 
-// axpy adds a·x to y. Both have the same length.
-func axpy(y, x []float32, a float32) {
-	n := len(y)
-	x = x[:n]
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		u, v := y[i:i+8:i+8], x[i:i+8:i+8]
-		u[0] += a * v[0]
-		u[1] += a * v[1]
-		u[2] += a * v[2]
-		u[3] += a * v[3]
-		u[4] += a * v[4]
-		u[5] += a * v[5]
-		u[6] += a * v[6]
-		u[7] += a * v[7]
-	}
-	for ; i < n; i++ {
-		y[i] += a * x[i]
-	}
-}
+// nothing is how far below the first a logit says nothing any more: a share
+// under [minGrad].
+const nothing = 12
 
-// dot is the inner product. Both have the same length. Four sums, so that one
-// addition need not wait for the last.
-func dot(x, y []float32) float32 {
-	n := len(x)
-	y = y[:n]
-	var a, b, c, d float32
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		u, v := x[i:i+8:i+8], y[i:i+8:i+8]
-		a += u[0]*v[0] + u[4]*v[4]
-		b += u[1]*v[1] + u[5]*v[5]
-		c += u[2]*v[2] + u[6]*v[6]
-		d += u[3]*v[3] + u[7]*v[7]
-	}
-	for ; i < n; i++ {
-		a += x[i] * y[i]
-	}
-	return a + b + c + d
-}
-
-// normalise turns logits into probabilities in place.
-func normalise(p []float32) {
+// normalise turns the logits of labels into probabilities, in place, and returns
+// the labels whose share is worth a look and the right one, and their shares.
+func (t *trainer) normalise(at []int32, p []float32, y int32) ([]int32, []float32) {
 	top := p[0]
 	for _, v := range p {
 		top = max(top, v)
 	}
-	var sum float32
-	for i, v := range p {
-		// Below this a share is nothing beside the first.
-		if v < top-16 {
-			p[i] = 0
+	kept, n, sum := t.labelled[:len(at)], 0, float32(0)
+	for k, v := range p {
+		if v < top-nothing && at[k] != y {
 			continue
 		}
-		e := exp(v - top)
-		p[i] = e
+		e := exp(max(v-top, -80))
+		kept[n], p[n] = at[k], e
+		n++
 		sum += e
 	}
-	for i := range p {
-		p[i] /= sum
+	p = p[:n]
+	for k := range p {
+		p[k] /= sum
 	}
+	return kept[:n], p
 }
 
 // exp is e to the x for x from -80 to 80, to six digits: a power of two by the
