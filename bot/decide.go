@@ -603,7 +603,7 @@ func language(raw, norm, before string) string {
 		return intents.LangHans
 	case han >= 8:
 		return intents.LangHans
-	case han == 0 && words >= 2 && utf8.RuneCountInString(norm) >= 8:
+	case han == 0 && words >= 2 && utf8.RuneCountInString(norm) >= 8 && !nlp.IsPinyin(norm):
 		return intents.LangEn
 	}
 	return before

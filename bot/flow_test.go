@@ -190,6 +190,9 @@ func TestDecide_AnswersInTheWritersScript(t *testing.T) {
 	if d := talk(t, text("提前还款要手续费吗")); d[0].Lang != intents.LangHans {
 		t.Errorf("lang %s", d[0].Lang)
 	}
+	if d := talk(t, text("yuqi le zenme ban")); d[0].Lang == intents.LangEn {
+		t.Errorf("Chinese spelled out was answered in English: %q", d[0].Reply)
+	}
 	if d := talk(t, text("what is the weather like")); d[0].Lang != intents.LangEn || strings.ContainsAny(d[0].Reply, "抱歉") {
 		t.Errorf("%s %s", d[0].Lang, d[0].Reply)
 	}

@@ -86,3 +86,23 @@ func TestTraditional_TurnsRepliesIntoTheWritersScript(t *testing.T) {
 		}
 	}
 }
+
+func TestIsPinyin(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"yuqi le zenme ban":                true,
+		"tiqian huankuan yao shouxufei ma": true,
+		"zhuanrengong":                     true,
+		"how do i repay early":             false,
+		"can i talk to a person":           false,
+		"what is the interest rate":        false,
+		"my loan was rejected":             false,
+		"ok":                               false,
+		"":                                 false,
+		"怎么还款":                             false,
+	} {
+		if got := nlp.IsPinyin(text); got != want {
+			t.Errorf("IsPinyin(%q) = %v, want %v", text, got, want)
+		}
+	}
+}

@@ -129,3 +129,26 @@ func (s *sounds) syllables(run string) []bool {
 	}
 	return fwd
 }
+
+// IsPinyin reports whether a normalised text in letters is Chinese spelled out:
+// every word of it can be cut into syllables, at least three in all. Few English
+// sentences can.
+func IsPinyin(norm string) bool {
+	snd := pronunciations()
+	syllables := 0
+	for w := range strings.FieldsFuncSeq(norm, func(r rune) bool { return !isLatin(r) }) {
+		borders := snd.syllables(w)
+		if !borders[len(w)] {
+			return false
+		}
+		longest := 0
+		for i, at := 0, 0; i <= len(w); i++ {
+			if borders[i] && i > at {
+				longest++
+				at = i
+			}
+		}
+		syllables += longest
+	}
+	return syllables >= 3
+}
