@@ -1,9 +1,18 @@
 package app_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
 )
 
 // logIn fills the login form; what comes next depends on the roles.
@@ -162,4 +171,302 @@ func TestBrowser_KnowledgeIsMadeBetter(t *testing.T) {
 	e.click(".presets button", "与业务无关")
 	e.click(".ant-modal-footer button", "忽略")
 	e.misses(".cluster", "吉祥物")
+}
+
+// upload puts a file into the page's field for files, as the browser's own
+// dialog would.
+func (b *tab) upload(selector, name, text string) {
+	b.t.Helper()
+	file := filepath.Join(b.t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.do(chromedp.SetUploadFiles(chromedp.CSS(selector), []string{file}))
+}
+
+// downloads sends what the tab saves to a folder of its own.
+func (b *tab) downloads() string {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+			Behavior: browser.SetDownloadBehaviorBehaviorAllow, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID, DownloadPath: dir,
+		})
+		return err
+	}))
+	return dir
+}
+
+// saved waits for the one file that was saved, and returns its name and bytes.
+func (b *tab) saved(dir string) (name string, data []byte) {
+	b.t.Helper()
+	eventually(b.t, "a file is saved", func() bool {
+		list, err := os.ReadDir(dir)
+		if err != nil || len(list) != 1 || strings.HasSuffix(list[0].Name(), ".crdownload") {
+			return false
+		}
+		name = list[0].Name()
+		data, err = os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the test's own folder
+		return err == nil && len(data) > 0
+	})
+	if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		b.t.Fatal(err)
+	}
+	return name, data
+}
+
+// choose picks from a list that opens.
+func (b *tab) choose(selector, option string) {
+	b.t.Helper()
+	b.click(selector, "")
+	b.click(".ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option", option)
+	b.misses(".ant-select-dropdown:not(.ant-select-dropdown-hidden)", "")
+}
+
+// reason fills the dialog that asks for words, and confirms it.
+func (b *tab) reason(words, button string) {
+	b.t.Helper()
+	b.write("#reason-text", words)
+	b.click(".ant-modal-footer button", button)
+	b.misses(".ant-modal-footer button", button)
+}
+
+// The less travelled ways: sheets in and out, tests that fail, a clash of two
+// editors, a version nobody should publish and the way back from it.
+func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
+	t.Parallel()
+	b := chromium(t)
+	o := gatewayOptions{small: true, data: shortDir(t)}
+	publishSmall(t, "", o.data)
+	g := start(t, o)
+	cfg := configFile(t, o)
+	g.hire(t, cfg, "bian", "卞文", "editor")
+	g.hire(t, cfg, "he", "何静", "supervisor", "compliance")
+	ed := g.addAgent(t, cfg, "lin", "editor") // the other editor, by the API alone
+
+	// What there is to learn from: two questions nobody answered, one answer that helped.
+	for _, text := range []string{"火星网点周末营业", "古董花瓶能不能抵押"} {
+		v := g.visit(t, frame{})
+		v.say("1", text)
+		v.reply("bot")
+		v.send(frame{T: "end", CID: "2"})
+		v.wait("state closed", func(f frame) bool { return f.T == "state" && f.State == "closed" })
+	}
+	v := g.visit(t, frame{})
+	v.say("1", "每个月几号还款")
+	v.reply("bot")
+	v.say("2", "有用")
+	v.reply("bot")
+	v.send(frame{T: "end", CID: "3"})
+	v.wait("state closed", func(f frame) bool { return f.T == "state" && f.State == "closed" })
+
+	e := openTab(t, b, "editor-astray", pageRoot, g.url+"/console/kb/files", 1280, 800)
+	e.logIn("bian")
+	dir := e.downloads()
+
+	// Out: a sheet that can be brought in again as it is.
+	e.click(".ant-radio-wrapper", "CSV")
+	e.click(".panel button", "导出")
+	name, sheet := e.saved(dir)
+	if !strings.HasPrefix(name, "knowledge-") || !strings.HasSuffix(name, ".csv") || !bytes.Contains(sheet, []byte("提前还款不收手续费")) {
+		t.Errorf("exported %s:\n%s", name, sheet)
+	}
+	e.click(".ant-radio-wrapper", "Excel")
+	e.click(".panel button", "导出")
+	if name, book := e.saved(dir); !strings.HasSuffix(name, ".xlsx") || !bytes.HasPrefix(book, []byte("PK")) {
+		t.Errorf("exported %s, %d bytes", name, len(book))
+	}
+
+	// In: a file of the wrong kind, a sheet with mistakes, then one that is read.
+	const field = ".panel input[type=file]"
+	e.upload(field, "讲义.pdf", "%PDF")
+	e.sees(".ant-alert-error", "只能导入")
+	e.upload(field, "错.csv", "编号,标题,答案\n坏 编号,甲,乙\nrepay_date,丙,丁\nrepay_date,戊,己\n")
+	e.click(".panel button", "新建草稿")
+	e.write("#draft-title", "改还款日")
+	e.click(".ant-modal-footer button", "确定")
+	e.misses(".ant-modal-footer button", "确定")
+	e.sees(".panel", "错.csv") // choosing where to does not forget what
+	e.click(".panel button", "导 入")
+	e.sees(".ant-alert-error", "文件读不出来")
+	e.sees(".findings .finding", "编号 repay_date 出现了两次 · 第 4 行")
+	e.shot("60-kb-import-problems")
+	e.wide("the problems of a sheet")
+	e.upload(field, "好.csv", "编号,标题,类别,答案,短信答案,问法,备注\n"+
+		"repay_date,还款日是哪天,还款,还款日在账单页和短信里都有。,见账单页。,\"还款日是哪天\n每个月几号还款\n我该几号还钱\n什么时候到还款日\",x\n"+
+		"bill_copy,怎么要纸质账单,还款,纸质账单可以打客服热线申请。,打热线申请。,\"纸质账单怎么要\n寄一份账单给我\",y\n")
+	e.click(".panel button", "导 入")
+	e.sees(".ant-alert-success", "新增 1 个，修改 1 个，删除 0 个")
+	e.sees(".findings .finding", "\"备注\" 不认识，没有读取")
+	e.shot("61-kb-import-done")
+	e.wide("what a sheet changed")
+	e.upload(field, "nlu.yml", "version: \"3.1\"\nnlu:\n- intent: bill_copy\n  examples: |\n    - 纸质账单怎么要\n    - 能寄纸质账单吗\n")
+	e.click(".panel button", "导 入")
+	e.sees(".ant-alert-success", "新增 0 个，修改 1 个，删除 0 个")
+	e.shot("62-kb-import-rasa")
+
+	// The other editor writes in the same field of the same Topic meanwhile.
+	var list struct{ Items []version }
+	var draft version
+	ed.must(http.StatusOK, "GET", "/versions", nil, &list)
+	draft.ID = list.Items[0].ID
+	e.click(".kb-tabs .ant-tabs-tab", "知识点")
+	e.click(".ant-table-row .topic-link", "提前还款要手续费吗")
+	e.rewrite("#answer", "卞文写的答案。")
+	ed.write(&draft, "PUT", "repay_early", worded("林写的答案。"))
+	e.click(".topic-head button", "保存")
+	e.sees(".ant-alert-warning", "双方都改了：答案")
+	e.sees(".clash td", "卞文写的答案")
+	e.sees(".clash td", "林写的答案")
+	e.shot("63-kb-clash")
+	e.wide("a clash")
+	e.click(".ant-alert-warning button", "保留我的")
+	e.misses(".ant-alert-warning", "")
+	e.sees(".topic-head button:disabled", "保存")
+	if got := ed.topicOf(draft.ID, "repay_early"); got.Answer != "卞文写的答案。" {
+		t.Errorf("saved %+v", got)
+	}
+	e.rewrite("#answer", "卞文又写了一遍。")
+	ed.write(&draft, "PUT", "repay_early", worded("林也又写了一遍。"))
+	e.click(".topic-head button", "保存")
+	e.click(".ant-alert-warning button", "采用对方的")
+	e.sees("#answer", "林也又写了一遍")
+
+	// A sheet of tests: with mistakes, then run, and what failed explained.
+	e.click(".kb-tabs .ant-tabs-tab", "批量测试")
+	e.click(".filters button", "上传测试表")
+	e.upload(".ant-modal input[type=file]", "坏题.csv", "问题,知识点\n,repay_date\n")
+	e.click(".ant-modal-footer button", "确定")
+	e.sees(".ant-modal .finding", "没有写问题")
+	e.shot("64-kb-test-problems")
+	e.upload(".ant-modal input[type=file]", "回归.csv", "问题,知识点,动作\n每个月几号还款,repay_date,\n提前还款要手续费吗,repay_early,\n今天天气怎么样,repay_date,\n")
+	e.rewrite("#set-name", "回归测试")
+	e.click(".ant-modal-footer button", "确定")
+	e.sees(".topic-head h2", "回归测试")
+	e.click(".topic-head button", "运行")
+	e.sees(".batch .verdict", "2 / 3 条通过")
+	e.click(".batch .ant-table-row-expand-icon", "")
+	e.sees(".batch .ant-table-expanded-row", "")
+	e.shot("65-kb-batch-failed")
+	e.wide("a test's failures")
+	e.noCodes("repay_date", "fallback", "chitchat")
+
+	// A run that waits behind others is cancelled.
+	var many strings.Builder
+	many.WriteString("text,topic\n")
+	for i := range 5000 {
+		fmt.Fprintf(&many, "第%d个人问的是什么时候到还款日,repay_date\n", i)
+	}
+	status, raw := ed.raw("POST", "/knowledge/tests?name=long&format=csv", 0, many.String())
+	var long version
+	if status != http.StatusCreated || json.Unmarshal([]byte(raw), &long) != nil {
+		t.Fatalf("test set: %d %s", status, raw)
+	}
+	for range 3 {
+		ed.must(http.StatusAccepted, "POST", "/tests/"+long.ID+"/run", map[string]string{"version": "current"}, nil)
+	}
+	e.click(".topic-head button", "运行")
+	e.sees(".run", "")
+	e.shot("66-kb-run-waits")
+	e.click(".run button", "取消")
+	e.sees(".ant-alert-info", "已取消")
+	e.shot("67-kb-run-cancelled")
+	ed.must(http.StatusNoContent, "DELETE", "/tests/"+long.ID, nil, nil)
+
+	// Learning: one question becomes a phrasing, the other a Topic.
+	e.click(".kb-tabs .ant-tabs-tab", "学习")
+	e.click(".cluster:nth-child(1) button", "加为问法")
+	e.choose("#learn-topic", "还款日是哪天")
+	e.choose("#learn-version", "改还款日")
+	e.shot("68-kb-learn-add")
+	e.click(".ant-modal-footer button", "加为问法")
+	e.sees(".ant-message", "已放进「改还款日」")
+	e.misses(".ant-modal-footer button", "加为问法")
+	// Does it help? What contacts found helpful is asked again.
+	e.click(".replay button", "回放")
+	e.sees(".replay table", "答对")
+	e.shot("70-kb-replay")
+	e.wide("learning")
+	e.click(".cluster button", "新建知识点")
+	e.write("#learn-title", "接受哪些抵押物")
+	e.choose("#learn-category", "还款")
+	e.choose("#learn-version", "改还款日")
+	e.shot("69-kb-learn-topic")
+	e.click(".ant-modal-footer button", "新建知识点")
+	e.misses(".ant-modal-footer button", "新建知识点")
+	e.sees(".hollow", "没有待处理的内容")
+	e.click(".kb .ant-segmented-item", "已放进草稿")
+	e.sees(".cluster", "火星网点")
+	e.sees(".cluster", "古董花瓶")
+	e.noCodes("refused", "pending")
+
+	// The new Topic gets its answer, another one goes; the other editor's draft, begun
+	// before, changes the one that goes.
+	var theirs version
+	ed.must(http.StatusCreated, "POST", "/versions", map[string]string{"title": "林的草稿"}, &theirs)
+	ed.write(&theirs, "PUT", "repay_early", worded("提前还款免费。"))
+	ed.must(http.StatusOK, "POST", "/versions/"+theirs.ID+"/submit", map[string]string{"note": "请看"}, nil)
+	e.click(".kb-tabs .ant-tabs-tab", "知识点")
+	e.click(".ant-table-row .topic-link", "接受哪些抵押物")
+	e.rewrite("#answer", "目前只接受房产抵押。")
+	e.click(".topic-head button", "保存")
+	e.sees(".topic-head button:disabled", "保存")
+	e.click(".topic-head button", "返回")
+	e.click(".ant-table-row .topic-link", "提前还款要手续费吗")
+	e.click(".topic-head button", "删除知识点")
+	e.click(".ant-modal-confirm button", "删除知识点")
+	e.misses(".ant-table-row .topic-link", "提前还款要手续费吗")
+	e.click(".kb-tabs .ant-tabs-tab", "版本")
+	e.click(".ant-table-row .topic-link", "改还款日")
+	e.click(".actions button", "提交复核")
+	e.reason("删掉一个知识点", "提交复核")
+
+	// The tests say no; the supervisor publishes all the same, and says why.
+	s := openTab(t, b, "supervisor-astray", pageRoot, g.url+"/console/kb/versions/"+draft.ID, 1280, 800)
+	s.logIn("he")
+	s.click(".actions button", "通过")
+	s.reason("同意", "通过")
+	s.click(".ant-tabs-tab", "发布检查")
+	s.sees(".gate .verdict.bad", "变差")
+	s.sees(".gate td", "提前还款要手续费吗")
+	s.sees(".actions button:disabled", "发布")
+	s.shot("71-kb-gate-worse")
+	s.wide("the gate")
+	s.noCodes("repay_early")
+	s.click(".actions button", "检查未通过，仍要发布")
+	s.reason("这项业务下线了", "发布")
+	s.sees(".topic-head .tag", "现行")
+	s.sees(".ant-alert-warning", "经授权发布。理由：这项业务下线了")
+	s.shot("72-kb-overridden")
+
+	// The other draft is behind by now: back to a draft, and onto what is in force.
+	e.click(".topic-head button", "返回")
+	e.click(".ant-table-row .topic-link", "林的草稿")
+	e.sees(".ant-alert-warning", "起草之后又有别的版本发布")
+	e.click(".actions button", "退回草稿修改")
+	e.click(".ant-modal-confirm button", "确定")
+	e.sees(".topic-head .tag", "草稿")
+	e.click(".actions button", "并入现行版本")
+	e.sees(".ant-alert-warning", "双方都改过，请再看一遍：提前还款要手续费吗")
+	e.misses(".ant-alert-warning", "起草之后又有别的版本发布")
+	e.sees(".diff", "提前还款免费")
+	e.shot("73-kb-rebased")
+
+	// And all of it back to how it was.
+	s.click(".topic-head button", "返回")
+	s.click(".ant-table-row .topic-link", "第一版")
+	s.click(".actions button", "回退到这个版本")
+	s.reason("客户还在问", "回退到这个版本")
+	s.sees(".topic-head .tag", "现行")
+	s.shot("74-kb-rolled-back")
+	if got := ed.tried("提前还款要手续费吗"); got != "提前还款不收手续费。" {
+		t.Errorf("after the way back the bot says %q", got)
+	}
+}
+
+// topicOf reads a Topic of a version.
+func (a *agent) topicOf(version, topic string) (out struct{ ID, Answer string }) {
+	a.t.Helper()
+	a.must(http.StatusOK, "GET", "/versions/"+version+"/topics/"+topic, nil, &out)
+	return out
 }

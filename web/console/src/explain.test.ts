@@ -24,6 +24,7 @@ describe("headline", () => {
     ["below the lower line nothing was said", with_({ because: "unsure", top: first(0.2) }), "低于请客户选择的线 31%，没有作答"],
     ["over it, but without support", with_({ because: "unsure", top: first(0.5) }), "但依据不足，没有作答"],
     ["the same after a miss", with_({ because: "below_low", top: first(0.2) }), "低于请客户选择的线 31%"],
+    ["small talk, by the name of its intent", { norm: "天气", because: "chitchat", rules: [{ rule: "chitchat", text: "今天天气" }] }, "闲聊，依据原话「今天天气」"],
     ["not a word known", { because: "nothing_known" }, "没有一个知识点与这句话沾边"],
     ["nothing known at all", { norm: "abc", because: "unsure" }, "没有一个知识点与这句话沾边"],
     ["a denial", with_({ because: "negated" }), "话里带否定，请客户确认是不是要问「提前还款的费用」"],

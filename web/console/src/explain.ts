@@ -63,6 +63,9 @@ export const hits = (ev: Evidence): Rule[] => {
 
 const quoted = (r: Rule | undefined) => r?.text || r?.phrase || "";
 
+/** why words a reason; small talk and the like are called by their intent. */
+const why = (id: string) => t.because[id] ?? t.intent[id] ?? id;
+
 /**
  * headline says in one sentence what was decided and why. The answer of the
  * ranker is worded by its own numbers; a rule by what it found.
@@ -104,9 +107,9 @@ export function headline(ev: Evidence): string {
     case "signal":
       return w.signal(rules.filter((r) => r.rule in t.signal).map((r) => ruleName(r.rule)).join("、") || t.because["signal"]!, found(rules.find((r) => r.rule in t.signal)?.rule ?? ""));
     default:
-      if (ev.because && rules.length) return w.rule(word(t.because, ev.because), found(ev.because));
+      if (ev.because && rules.length) return w.rule(why(ev.because), found(ev.because));
   }
-  return ev.because ? word(t.because, ev.because) : "";
+  return ev.because ? why(ev.because) : "";
 }
 
 /** remarks are what else a person should know before trusting the headline. */

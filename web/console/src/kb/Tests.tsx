@@ -150,8 +150,10 @@ function Upload({ onClose, onDone }: { onClose: () => void; onDone: (id: string)
           if (f && !name) setName(f.name.replace(/\.[^.]+$/, ""));
         }}
       />
-      {error && <Alert type="error" title={error} />}
-      {rows.length > 0 && <Findings items={rows} open={() => {}} limit={20} />}
+      <div aria-live="polite" className="stack said-of-file">
+        {error && <Alert type="error" title={error} />}
+        {rows.length > 0 && <Findings items={rows} open={() => {}} limit={20} />}
+      </div>
     </Modal>
   );
 }

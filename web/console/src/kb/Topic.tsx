@@ -7,7 +7,7 @@ import { useSession } from "../session";
 import { CURRENT, type Topic, type TopicLine } from "./api";
 import { sayKb, useKb, useLoad } from "./context";
 import { DraftDialog, newID } from "./drafts";
-import { differ, emptyTopic, fieldOf, limits, lines, marks, mayWrite, merge, size, topicID, twins, wording, type Field as FieldName } from "./logic";
+import { differ, emptyTopic, entry, fieldOf, limits, lines, marks, mayWrite, merge, size, topicID, twins, wording, type Field as FieldName } from "./logic";
 import { Field, Findings, Loaded, StateTag } from "./parts";
 
 const channels = ["web", "wechat", "sms"];
@@ -187,7 +187,25 @@ function Editor({ loaded, isNew, all }: { loaded: Topic; isNew: boolean; all: To
           type="warning"
           showIcon
           title={w.conflict}
-          description={w.conflictHint(clash.fields.map((f) => word(w.field, f)).join("、"))}
+          description={
+            <>
+              {w.conflictHint(clash.fields.map((f) => word(w.field, f)).join("、"))}
+              <table className="plain clash">
+                <thead>
+                  <tr>{["", w.ours, w.other].map((h) => <th key={h} scope="col">{h}</th>)}</tr>
+                </thead>
+                <tbody>
+                  {clash.fields.map((f) => (
+                    <tr key={f}>
+                      <th scope="row">{word(w.field, f)}</th>
+                      <td>{entry(clash.mine[f])}</td>
+                      <td>{entry(clash.theirs[f])}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </>
+          }
           action={
             <Space>
               <Button

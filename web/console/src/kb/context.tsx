@@ -171,10 +171,10 @@ export function useLoad<T>(read: () => Promise<T>, key: string): { value: T | un
   return state.key === key ? { value: state.value, error: state.error, reload } : { value: undefined, error: "", reload };
 }
 
-/** useTitles names Topics of a version by their ids; a gone one keeps its id. */
+/** useTitles names Topics by their ids: those of a version, and what it deletes of what is in force; others keep their id. */
 export function useTitles(v: string): (id: string) => string {
   const { kb } = useKb();
-  const topics = useLoad(() => kb.topics(v), v);
+  const topics = useLoad(async () => (await Promise.all([...new Set([CURRENT, v])].map(kb.topics))).flat(), v);
   return useMemo(() => {
     const names = new Map((topics.value ?? []).map((x) => [x.id, x.title]));
     return (id: string) => names.get(id) ?? id;

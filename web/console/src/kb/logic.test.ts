@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Topic, TopicLine, Version } from "./api";
-import { differ, emptyTopic, fieldOf, filterTopics, formatOf, lines, marks, mayOverride, mayPublish, mayWrite, merge, outcome, own, readRoute, size, topicID, twins, wording, writeRoute, place, said } from "./logic";
+import { differ, emptyTopic, entry, fieldOf, filterTopics, formatOf, lines, marks, mayOverride, mayPublish, mayWrite, merge, outcome, own, place, readRoute, said, size, topicID, twins, wording, writeRoute } from "./logic";
 
 const topic = (t: Partial<Topic>): Topic => ({ ...emptyTopic("repay"), title: "还款", answer: "答", phrasings: ["怎么还款"], ...t });
 
@@ -136,4 +136,12 @@ describe("said", () => {
   it("names a row of a sheet, or a line of a file", () => {
     expect([place(of("", { line: 4 })), place(of("", { file: "a.yaml", line: 7 })), place(of("", { file: "a.yaml" })), place(of(""))]).toEqual(["第 4 行", "a.yaml:7", "a.yaml", ""]);
   });
+});
+
+describe("entry", () => {
+  it.each([
+    ["一句话", "一句话"],
+    [["甲", "乙"], "甲\n乙"],
+    [{ sms: "短", wechat: "" }, "短"],
+  ])("%j", (v, want) => expect(entry(v)).toBe(want));
 });

@@ -164,6 +164,9 @@ const plain = (v: unknown): unknown => {
   return v ?? "";
 };
 
+/** entry is what a field holds, to be read: a list one a line. */
+export const entry = (v: Topic[Field]): string => (typeof v === "string" ? v : (Array.isArray(v) ? v : Object.values(v).filter(Boolean)).join("\n"));
+
 /** differ names the fields that two forms of a Topic have differently. */
 export const differ = (a: Topic, b: Topic): Field[] => fields.filter((f) => JSON.stringify(plain(a[f])) !== JSON.stringify(plain(b[f])));
 
