@@ -278,11 +278,12 @@ func (b *tab) dark(on bool) {
 	}))
 }
 
-// shot keeps a screenshot, once nothing moves any more.
+// shot keeps a screenshot, once nothing moves any more but the halo of a button
+// that was pressed, which fades for two seconds.
 func (b *tab) shot(name string) {
 	b.t.Helper()
 	eventually(b.t, b.name+" stands still", func() bool {
-		return evaluate[bool](b, `[document, `+b.root+`].every((r) => !r || r.getAnimations({ subtree: true }).every((a) => a.playState !== "running" || a.effect?.getTiming().iterations === Infinity))`)
+		return evaluate[bool](b, `[document, `+b.root+`].every((r) => !r || r.getAnimations({ subtree: true }).every((a) => a.playState !== "running" || a.effect?.target?.classList.contains("ant-wave") || a.effect?.getTiming().iterations === Infinity))`)
 	})
 	b.capture(name)
 }
