@@ -19,9 +19,11 @@ func TestDecide_MeasuringSets(t *testing.T) {
 	for _, tc := range []struct {
 		file string
 		most float64 // share that may be answered by a Topic
+		// asked and missed are the shares that may be asked back and fall back.
+		asked, missed float64
 	}{
-		{"off-topic.txt", 0.01},
-		{"borrower-questions.txt", 1},
+		{"off-topic.txt", 0.01, 0.17, 1},
+		{"borrower-questions.txt", 1, 1, 0.2},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Parallel()
@@ -30,7 +32,7 @@ func TestDecide_MeasuringSets(t *testing.T) {
 				t.Skipf("MEASURING SET ABSENT, nothing measured: %v", err)
 			}
 			defer func() { _ = f.Close() }()
-			count, n, answered := map[string]int{}, 0, 0
+			count, by, n, answered := map[string]int{}, map[bot.Action]int{}, 0, 0
 			for sc := bufio.NewScanner(f); sc.Scan(); n++ {
 				d := e.Decide(bot.Memory{}, text(sc.Text()))
 				key := string(d.Action)
@@ -38,6 +40,7 @@ func TestDecide_MeasuringSets(t *testing.T) {
 					key += ":" + d.Intent
 				}
 				count[key]++
+				by[d.Action]++
 				if d.Topic != "" {
 					answered++
 				}
@@ -46,6 +49,31 @@ func TestDecide_MeasuringSets(t *testing.T) {
 			if share := float64(answered) / float64(n); share > tc.most {
 				t.Errorf("%.3f of them were answered with a Topic, want at most %.2f", share, tc.most)
 			}
+			if share := float64(by[bot.Clarify]) / float64(n); share > tc.asked {
+				t.Errorf("%.3f of them were asked back, want at most %.2f", share, tc.asked)
+			}
+			if share := float64(by[bot.Fallback]) / float64(n); share > tc.missed {
+				t.Errorf("%.3f of them fell back, want at most %.2f", share, tc.missed)
+			}
 		})
+	}
+}
+
+// A few words in common with the knowledge base are no reason to ask which of
+// its Topics is meant; few words about its subject are.
+func TestDecide_AsksBackOnlyAboutItsSubject(t *testing.T) {
+	t.Parallel()
+	e := engine(t)
+	for _, tc := range []struct {
+		text string
+		want bot.Action
+	}{
+		{"怎么修改游戏的名字", bot.Fallback},
+		{"账单看不懂", bot.Clarify},
+		{"征信", bot.Clarify},
+	} {
+		if d := e.Decide(bot.Memory{}, text(tc.text)); d.Action != tc.want {
+			t.Errorf("%s: %s because of %s, want %s", tc.text, d.Action, d.Evidence.Because, tc.want)
+		}
 	}
 }

@@ -23,6 +23,11 @@ const (
 	minCoverage = 0.5
 	// offerCoverage is the same for it to be offered.
 	offerCoverage = 0.2
+	// minSubject is how much a text must sound like the knowledge base to be
+	// asked back. Nearness to the Topic's wordings and its probability count
+	// with these weights; see docs/understanding.md.
+	minSubject                    = 21.4
+	middleWeight, certaintyWeight = 20.0, 16.0
 	// shortRunes is how short a message may be a mere keyword; with so many
 	// Topics whose wordings hold it, it is asked back which is meant.
 	shortRunes, shortTopics = 6, 3
@@ -77,7 +82,7 @@ func (t *turn) rank() {
 		}
 	}
 	// What is denied is known all the same: it is asked back.
-	if (first.P >= th.Low || r.Negated) && r.Coverage >= offerCoverage {
+	if (first.P >= th.Low || r.Negated) && r.Coverage >= offerCoverage && t.ours(r) {
 		if t.clarify(r) {
 			return
 		}
@@ -87,6 +92,17 @@ func (t *turn) rank() {
 		return
 	}
 	t.miss("below_low")
+}
+
+// ours reports whether a text speaks of what the knowledge base is about. One
+// that only makes sense after what was said before does, and so does a mere word
+// of many Topics, which is too short to be judged.
+func (t *turn) ours(r nlp.Ranking) bool {
+	if t.d.Evidence.Context != "" || len(t.mem.Offered) > 0 || t.keyword(r) {
+		return true
+	}
+	first := r.Candidates[0]
+	return r.Subject+middleWeight*first.Parts.Middle+certaintyWeight*first.P >= minSubject
 }
 
 // sure reports whether the first candidate may be answered.

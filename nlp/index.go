@@ -48,6 +48,10 @@ type Ranking struct {
 	// Coverage is the share, by weight, of the words about the subject that
 	// the wordings of the first candidate hold.
 	Coverage float64 `json:"coverage"`
+	// Subject is how much more the text sounds like the examples than like
+	// everyday talk: the sum over its words of the logarithm of how much more
+	// often the examples use the word.
+	Subject float64 `json:"subject"`
 	// Negated says that the text denies what all wordings of the first
 	// candidate affirm ("I do not want to repay early").
 	Negated bool `json:"negated"`
@@ -122,6 +126,7 @@ func (ix *Index) Rank(q string, k int) Ranking {
 		out.Margin = first.share - cands[1].share
 	}
 	out.Coverage = ix.rk.coverage(&f, first.label)
+	out.Subject = ix.rk.subject(&f, &ix.ext.seg.dict.everyday)
 	p := ix.cal.probability(first.evidence(max(0, out.Margin), out.Coverage))
 	switch {
 	case len(exact) == 1:

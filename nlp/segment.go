@@ -59,6 +59,8 @@ type dictionary struct {
 	mu   sync.RWMutex
 	j    *gojieba.Jieba
 	refs int // guarded by shelf.mu
+	// everyday is how often ordinary Chinese uses a word.
+	everyday everyday
 }
 
 // shelf holds the loaded dictionaries of the process.
@@ -138,10 +140,15 @@ func (s *shelf) take(files DictFiles, words []Word) (*dictionary, error) {
 		if err != nil {
 			return nil, err
 		}
+		usual, err := readEveryday(files.Dict)
+		if err != nil {
+			j.Free()
+			return nil, err
+		}
 		for _, w := range words {
 			j.AddWordEx(w.Text, w.Freq, w.Tag)
 		}
-		d = &dictionary{key: key, j: j}
+		d = &dictionary{key: key, j: j, everyday: usual}
 		s.byKey[key] = d
 	}
 	d.refs++

@@ -11,6 +11,8 @@ type vocab struct {
 	id    map[string]int32
 	names []string
 	idf   []float32
+	df    []int32 // how many examples hold it
+	words float64 // how many words the examples have, once for each example
 	// strange is the idf of a feature no example has.
 	strange float64
 }
@@ -72,9 +74,12 @@ func newVocab(texts []featureText) *vocab {
 	}
 	sort.Strings(v.names) // the order must not depend on the map
 	v.strange = math.Sqrt(math.Log(float64(len(texts)+1)) + 1)
-	v.idf = make([]float32, len(v.names))
+	v.idf, v.df = make([]float32, len(v.names)), make([]int32, len(v.names))
 	for i, n := range v.names {
-		v.id[n] = int32(i)
+		v.id[n], v.df[i] = int32(i), int32(df[n])
+		if n[:2] == kindWord {
+			v.words += float64(df[n])
+		}
 		idf := math.Log(float64(len(texts)+1)/float64(df[n]+1)) + 1
 		// The root, because question words are common and still decide.
 		v.idf[i] = float32(math.Sqrt(idf) * kindWeight(n))
