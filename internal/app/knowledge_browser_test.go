@@ -355,6 +355,7 @@ func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 	e.sees(".batch .verdict", "2 / 3 条通过")
 	e.click(".batch .ant-table-row-expand-icon", "")
 	e.sees(".batch .ant-table-expanded-row", "")
+	e.sees(".batch td", "还款日是哪天") // by its title, once the titles are there
 	e.shot("65-kb-batch-failed")
 	e.wide("a test's failures")
 	e.noCodes("repay_date", "fallback", "chitchat")
@@ -440,7 +441,7 @@ func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 	s.reason("同意", "通过")
 	s.click(".ant-tabs-tab", "发布检查")
 	s.sees(".gate .verdict.bad", "变差")
-	s.sees(".gate td", "提前还款要手续费吗")
+	s.sees(".gate td:nth-child(4)", "提前还款要手续费吗")
 	s.sees(".actions button:disabled", "发布")
 	s.shot("71-kb-gate-worse")
 	s.wide("the gate")
