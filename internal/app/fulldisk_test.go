@@ -28,7 +28,7 @@ func smallDisk(t *testing.T, size string) string {
 
 func TestFullDisk_NothingIsAcknowledgedUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, "24m")
+	disk := smallDisk(t, "96m") // the trained model alone takes 37 MB
 	g := start(t, gatewayOptions{data: filepath.Join(disk, "d"), everysec: true})
 	w := g.wechat("mp")
 	v := g.visit(t, frame{})

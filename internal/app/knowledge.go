@@ -46,7 +46,7 @@ func knowledgeFS(dir string) fs.FS {
 
 // modelsKept is how many trained models stay in the data directory, the newest:
 // what serves, what served before, and what editors have tried lately.
-const modelsKept = 12
+const modelsKept = 4
 
 // builder trains engines as the config says. Two that want the same base trained
 // at once get it one after the other: the second finds the model of the first.
