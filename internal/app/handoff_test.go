@@ -102,9 +102,10 @@ func TestHandoff_TellsTheTruthAboutWhoIsThere(t *testing.T) {
 			v.say("2", "怎么还没人")
 			v.say("3", "转人工")
 			t.Logf("again → %s", v.reply("bot").Text)
-			if q := a.queue(); len(q) != 1 || q[0].Conv != v.welcome.Conv {
-				t.Errorf("queue %+v, want the one conversation", q)
-			}
+			eventually(t, "the one conversation is in the queue", func() bool {
+				q := a.queue()
+				return len(q) == 1 && q[0].Conv == v.welcome.Conv
+			})
 		})
 	}
 }
@@ -278,8 +279,13 @@ func TestHandoff_AutoAssignsTheLeastLoaded(t *testing.T) {
 		t.Errorf("they hold %d and %d, want one each", holds(a), holds(b))
 	}
 	third := g.waiting(t)
-	if q := a.queue(); len(q) != 1 || q[0].Conv != third.welcome.Conv {
-		t.Errorf("queue %+v, want the third above everybody's capacity", q)
+	// The state is told with the commit, the queue is an effect after it.
+	eventually(t, "the third waits in the queue, above everybody's capacity", func() bool {
+		q := a.queue()
+		return len(q) == 1 && q[0].Conv == third.welcome.Conv
+	})
+	if holds(a) != 1 || holds(b) != 1 {
+		t.Errorf("they hold %d and %d after the third, want one each", holds(a), holds(b))
 	}
 }
 
