@@ -14,10 +14,18 @@ import (
 func (g *gateway) waiting(tb testing.TB, words ...string) *visitor {
 	tb.Helper()
 	v := g.visit(tb, frame{})
+	waits := false // it may be told before the ack of a later word
 	for i, w := range append(words, "转人工") {
-		v.say("w"+string(rune('a'+i)), w)
+		cid := "w" + string(rune('a'+i))
+		v.send(frame{T: "msg", CID: cid, Text: w})
+		v.wait("ack of "+cid, func(f frame) bool {
+			waits = waits || f.T == "state" && f.State == "waiting"
+			return f.T == "ack" && f.CID == cid
+		})
 	}
-	v.wait("state waiting", func(f frame) bool { return f.T == "state" && f.State == "waiting" })
+	if !waits {
+		v.wait("state waiting", func(f frame) bool { return f.T == "state" && f.State == "waiting" })
+	}
 	return v
 }
 
