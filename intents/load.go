@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"iter"
 	"path"
 	"regexp"
 	"slices"
@@ -441,18 +442,28 @@ func fold(s string) string {
 	}, nlp.Normalize(s))
 }
 
-func (l *loader) loadWords() {
-	text, ok := l.read(wordsFile)
-	if !ok {
-		return
-	}
-	have := map[string]int{}
-	for i, s := range strings.Split(string(text), "\n") {
-		if s = strings.TrimSpace(s); s == "" || strings.HasPrefix(s, "#") {
-			continue
+// lists yields the words of every line of a plain list, comments left out.
+func (l *loader) lists(name string) iter.Seq2[position, []string] {
+	return func(yield func(position, []string) bool) {
+		text, ok := l.read(name)
+		if !ok {
+			return
 		}
-		at := position{wordsFile, i + 1}
-		parts := strings.Fields(s)
+		for i, s := range strings.Split(string(text), "\n") {
+			if s = strings.TrimSpace(s); s == "" || strings.HasPrefix(s, "#") {
+				continue
+			}
+			if !yield(position{name, i + 1}, strings.Fields(s)) {
+				return
+			}
+		}
+	}
+}
+
+// loadWords reads the segmenter's words, one a line.
+func (l *loader) loadWords() {
+	have := map[string]int{}
+	for at, parts := range l.lists(wordsFile) {
 		if len(parts) < 1 || len(parts) > 3 {
 			l.errorf(at, "must be: word [frequency [tag]]")
 			continue
@@ -477,24 +488,15 @@ func (l *loader) loadWords() {
 			l.errorf(at, "%q stands already in line %d", w.Text, o)
 			continue
 		}
-		have[w.Text] = i + 1
+		have[w.Text] = at.line
 		l.base.words = append(l.base.words, w)
 	}
 }
 
 // loadSynonyms reads groups of words, one a line, blanks between them.
 func (l *loader) loadSynonyms() {
-	text, ok := l.read(synonymsFile)
-	if !ok {
-		return
-	}
 	have := map[string]int{}
-	for i, s := range strings.Split(string(text), "\n") {
-		if s = strings.TrimSpace(s); s == "" || strings.HasPrefix(s, "#") {
-			continue
-		}
-		at := position{synonymsFile, i + 1}
-		group := strings.Fields(s)
+	for at, group := range l.lists(synonymsFile) {
 		if len(group) < 2 {
 			l.errorf(at, "must be two words or more that mean the same")
 			continue
@@ -511,7 +513,7 @@ func (l *loader) loadSynonyms() {
 			case o > 0:
 				l.errorf(at, "%q stands already in line %d", w, o)
 			default:
-				have[key] = i + 1
+				have[key] = at.line
 			}
 		}
 		l.base.synonyms = append(l.base.synonyms, group)
