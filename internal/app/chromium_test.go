@@ -178,6 +178,10 @@ func (b *tab) find(selector, text string, aim bool) found {
 			// A dialog that is still growing moves its buttons between two looks that a busy machine makes of one frame.
 			const growing = all[0].closest("[class*='-appear'], [class*='-enter']");
 			out.Clear = !all[0].disabled && !growing && !!hit && all[0].contains(hit);
+			const aimed = (window.aimed = { pressed: false, missed: false });
+			const reached = (ev) => ev.composedPath().includes(all[0]);
+			window.addEventListener("mousedown", (ev) => (aimed.pressed = reached(ev)), { capture: true, once: true });
+			window.addEventListener("click", (ev) => (aimed.missed = !reached(ev)), { capture: true, once: true });
 		}
 		return out;
 	})(...` + string(args) + `)`
@@ -218,7 +222,8 @@ func (b *tab) misses(selector, text string) {
 }
 
 // click presses the mouse on the first such element, once it stands still and
-// nothing lies over it.
+// nothing lies over it; again, as a person would, where the page moved under the
+// mouse and the click went beside.
 func (b *tab) click(selector, text string) {
 	b.t.Helper()
 	var last found
@@ -226,9 +231,23 @@ func (b *tab) click(selector, text string) {
 		f := b.find(selector, text, true)
 		still := f.Clear && last.Clear && f.X == last.X && f.Y == last.Y
 		last = f
-		return still
+		if !still {
+			return false
+		}
+		b.do(chromedp.MouseClickXY(f.X, f.Y))
+		last = found{}
+		return b.hit()
 	})
-	b.do(chromedp.MouseClickXY(last.X, last.Y))
+}
+
+// hit tells whether the last click reached what it was aimed at. A page that the
+// click led away from has forgotten, or cannot be asked: it was reached.
+func (b *tab) hit() bool {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserTime)
+	defer cancel()
+	reached, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`!window.aimed || (aimed.pressed && !aimed.missed)`))
+	return err != nil || reached
 }
 
 // write types a text into a field, as an input method does.
