@@ -82,17 +82,17 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// source is the directory that --dir or the config names; "" is the embedded
-// knowledge base.
-func source(path, dir string) (string, error) {
+// source is the knowledge base that --dir names, or else the one in force with
+// the config.
+func source(cmd *cobra.Command, path, dir string) (app.Source, error) {
 	if dir != "" {
-		return dir, nil
+		return app.Source{Dir: dir}, nil
 	}
 	cfg, err := loadConfig(path)
 	if err != nil {
-		return "", err
+		return app.Source{}, err
 	}
-	return cfg.Knowledge.Dir, nil
+	return app.Source{Config: cfg, Logger: app.NewLogger(cfg, cmd.ErrOrStderr())}, nil
 }
 
 // progressTo shows how far a long work is, on a terminal only.
@@ -127,12 +127,12 @@ func kbEvalCmd() *cobra.Command {
 			if folds < 2 || folds > 50 {
 				return errors.New("kb eval: --folds is 2 to 50")
 			}
-			from, err := source(path, dir)
+			from, err := source(cmd, path, dir)
 			if err != nil {
 				return err
 			}
 			report, err := app.CrossEvalKnowledge(cmd.Context(), app.CrossEval{
-				Dir: from, Folds: folds, Seed: seed, Progress: progressTo(cmd, "cross-validation"),
+				From: from, Folds: folds, Seed: seed, Progress: progressTo(cmd, "cross-validation"),
 			})
 			if err != nil {
 				return inputOrEnv(err)
@@ -146,8 +146,8 @@ func kbEvalCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&train, "train", "", "training set: question TAB label, one a line")
 	f.StringVar(&test, "test", "", "test set of the same form")
-	f.StringVar(&path, "config", "", "config file, whose knowledge directory is measured")
-	f.StringVar(&dir, "dir", "", "knowledge directory; none is the config's, or the embedded one")
+	f.StringVar(&path, "config", "", "config file; what is in force with it is measured")
+	f.StringVar(&dir, "dir", "", `knowledge directory, or "embedded"; none is what is in force`)
 	f.IntVar(&folds, "folds", 5, "parts of a cross-validation")
 	f.Uint64Var(&seed, "seed", 1, "divides the phrasings; the same seed gives the same parts")
 	f.BoolVar(&asJSON, "json", false, "one JSON line")
@@ -187,12 +187,12 @@ func kbExportCmd() *cobra.Command {
 			if format == "" || out == "" {
 				return errors.New("kb export: --format and --out are needed")
 			}
-			from, err := source(path, dir)
+			from, err := source(cmd, path, dir)
 			if err != nil {
 				return err
 			}
 			var b bytes.Buffer
-			n, err := app.ExportKnowledge(&b, from, format)
+			n, err := app.ExportKnowledge(cmd.Context(), &b, from, format)
 			if err != nil {
 				return inputOrEnv(err)
 			}
@@ -212,8 +212,8 @@ func kbExportCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&format, "format", "", "xlsx, csv or rasa")
 	f.StringVar(&out, "out", "", "file to write; - is standard output")
-	f.StringVar(&path, "config", "", "config file, whose knowledge directory is exported")
-	f.StringVar(&dir, "dir", "", "knowledge directory; none is the config's, or the embedded one")
+	f.StringVar(&path, "config", "", "config file; what is in force with it is written")
+	f.StringVar(&dir, "dir", "", `knowledge directory, or "embedded"; none is what is in force`)
 	return cmd
 }
 

@@ -21,18 +21,11 @@ type Asker struct{ engine *bot.Engine }
 // NewAsker loads what a gateway with that config would serve: the directory, or
 // the published version where there is a database, or the embedded base.
 func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Asker, err error) {
-	var db *archive.Archive
-	if cfg.Knowledge.Dir == "" && archive.Exists(cfg.Database.URL.Reveal(), cfg.Data) {
-		sealer, err := newSealer(cfg)
-		if err != nil {
-			return nil, err
-		}
-		db, err = archive.Open(ctx, archive.Options{
-			URL: cfg.Database.URL.Reveal(), Dir: cfg.Data, Sealer: sealer, Clock: time.Now, Logger: log, //nolint:forbidigo // where no clock is injected, the real one is read here
-		})
-		if err != nil {
-			return nil, err
-		}
+	db, err := published(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if db != nil {
 		defer func() { err = errors.Join(err, db.Close()) }()
 	}
 	live, err := newLive(ctx, cfg, db, builder(cfg, log), time.Now, log, func(string) {}) //nolint:forbidigo // where no clock is injected, the real one is read here
@@ -41,6 +34,21 @@ func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Ask
 	}
 	e, _ := live.Acquire() // as long as the process
 	return &Asker{engine: e}, nil
+}
+
+// published opens the database that may hold published versions; it is nil where
+// a directory is in force, or there is no database yet.
+func published(ctx context.Context, cfg *config.Config, log *slog.Logger) (*archive.Archive, error) {
+	if cfg.Knowledge.Dir != "" || !archive.Exists(cfg.Database.URL.Reveal(), cfg.Data) {
+		return nil, nil //nolint:nilnil // nothing is published, which is no error
+	}
+	sealer, err := newSealer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return archive.Open(ctx, archive.Options{
+		URL: cfg.Database.URL.Reveal(), Dir: cfg.Data, Sealer: sealer, Clock: time.Now, Logger: log, //nolint:forbidigo // where no clock is injected, the real one is read here
+	})
 }
 
 // Answer is one line of `wensheng ask --json` (CONTRACT).

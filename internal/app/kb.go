@@ -80,12 +80,9 @@ func mustBeDir(dir string) error {
 	return nil
 }
 
-// loadBase loads the knowledge base of a directory; "" is the embedded one.
-func loadBase(dir string) (*intents.Base, error) {
-	if err := mustBeDir(dir); err != nil {
-		return nil, inputError{err}
-	}
-	base, problems := intents.Load(knowledgeFS(dir))
+// loadBase loads what can be answered from.
+func loadBase(files intents.Files) (*intents.Base, error) {
+	base, problems := intents.Load(files.FS())
 	if base == nil {
 		errs, _ := split(problems)
 		return nil, inputError{errors.New(strings.Join(errs, "\n"))}
@@ -95,8 +92,8 @@ func loadBase(dir string) (*intents.Base, error) {
 
 // CrossEval is how `wensheng kb eval` measures the knowledge base itself.
 type CrossEval struct {
-	Dir   string // "" is the embedded one
-	Folds int    // 0 is 5
+	From  Source
+	Folds int // 0 is 5
 	Seed  uint64
 	// Progress may be nil; it gets what is done and what there is.
 	Progress func(done, total int)
@@ -104,7 +101,11 @@ type CrossEval struct {
 
 // CrossEvalKnowledge asks every phrasing of a knowledge base of the others.
 func CrossEvalKnowledge(ctx context.Context, o CrossEval) (nlp.CrossReport, error) {
-	base, err := loadBase(o.Dir)
+	files, err := o.From.read(ctx)
+	if err != nil {
+		return nlp.CrossReport{}, err
+	}
+	base, err := loadBase(files)
 	if err != nil {
 		return nlp.CrossReport{}, err
 	}
@@ -173,7 +174,11 @@ func EvalKnowledge(ctx context.Context, train, test string, progress func(string
 	if err != nil {
 		return nlp.Report{}, inputError{err}
 	}
-	base, err := loadBase("")
+	files, err := readKnowledge("")
+	if err != nil {
+		return nlp.Report{}, err
+	}
+	base, err := loadBase(files)
 	if err != nil {
 		return nlp.Report{}, err
 	}

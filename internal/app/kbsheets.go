@@ -22,6 +22,46 @@ import (
 // the program.
 const EmbeddedName = "embedded"
 
+// Source says which knowledge base a command reads.
+type Source struct {
+	// Dir is a directory, or EmbeddedName; "" is what a gateway with Config
+	// serves: its directory, or the published version, or the embedded base.
+	Dir    string
+	Config *config.Config
+	Logger *slog.Logger
+}
+
+func (s Source) read(ctx context.Context) (_ intents.Files, err error) {
+	if s.Dir != "" {
+		return readNamed(s.Dir)
+	}
+	db, err := published(ctx, s.Config, s.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if db == nil {
+		return readKnowledge(s.Config.Knowledge.Dir)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	p, err := db.Pointer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.Published == "" {
+		return readKnowledge("")
+	}
+	_, files, err := db.VersionFiles(ctx, p.Published)
+	return intents.Files(files), err
+}
+
+// readNamed reads a directory, or the embedded base by its name.
+func readNamed(dir string) (intents.Files, error) {
+	if dir == EmbeddedName {
+		dir = ""
+	}
+	return readKnowledge(dir)
+}
+
 // readKnowledge takes a snapshot of a directory; "" is the embedded base.
 func readKnowledge(dir string) (intents.Files, error) {
 	if err := mustBeDir(dir); err != nil {
@@ -34,10 +74,10 @@ func readKnowledge(dir string) (intents.Files, error) {
 	return f, nil
 }
 
-// ExportKnowledge writes the Topics of a directory in a format of
-// exchange.Formats; "" is the embedded base. It returns how many there were.
-func ExportKnowledge(w io.Writer, dir, format string) (int, error) {
-	f, err := readKnowledge(dir)
+// ExportKnowledge writes Topics in a format of exchange.Formats. It returns how
+// many there were.
+func ExportKnowledge(ctx context.Context, w io.Writer, from Source, format string) (int, error) {
+	f, err := from.read(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -142,10 +182,7 @@ func readInput(name string) ([]byte, error) {
 func DiffKnowledge(a, b string) (intents.Difference, error) {
 	var read [2]intents.Files
 	for i, dir := range []string{a, b} {
-		if dir == EmbeddedName {
-			dir = ""
-		}
-		f, err := readKnowledge(dir)
+		f, err := readNamed(dir)
 		if err != nil {
 			return intents.Difference{}, err
 		}

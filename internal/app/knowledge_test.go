@@ -384,7 +384,7 @@ func TestKnowledge_LearnsFromAConversation(t *testing.T) {
 	}
 }
 
-func TestKnowledge_TheCommandAsksWhatIsPublished(t *testing.T) {
+func TestKnowledge_TheCommandsReadWhatIsPublished(t *testing.T) {
 	t.Parallel()
 	data := shortDir(t)
 	publishSmall(t, "", data)
@@ -392,7 +392,20 @@ func TestKnowledge_TheCommandAsksWhatIsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.NewAsker(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	from := app.Source{Config: cfg, Logger: log}
+	var sheet bytes.Buffer
+	if n, err := app.ExportKnowledge(t.Context(), &sheet, from, "csv"); err != nil || n != 2 || !strings.Contains(sheet.String(), "提前还款不收手续费。") {
+		t.Errorf("exported %d topics, %v:\n%s", n, err, sheet.String())
+	}
+	if n, err := app.ExportKnowledge(t.Context(), io.Discard, app.Source{Dir: app.EmbeddedName}, "csv"); err != nil || n < 300 {
+		t.Errorf("exported %d topics of the embedded base, %v", n, err)
+	}
+	r, err := app.CrossEvalKnowledge(t.Context(), app.CrossEval{From: from, Folds: 2})
+	if err != nil || r.Labels != 2 || r.N != 8 {
+		t.Errorf("measured %d phrasings of %d topics, %v", r.N, r.Labels, err)
+	}
+	a, err := app.NewAsker(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
