@@ -94,10 +94,11 @@ func TestKill_NothingAcknowledgedIsLostOrDoubled(t *testing.T) {
 	addr := freePort(t)
 	p := &process{t: t, binary: build(t), url: "http://" + addr}
 	api := channeltest.NewWeChatAPI(t, wechatApp, "appsecret0123456789", time.Now)
+	data := shortDir(t)
+	copyModel(t, data, trained)
 	p.config = configFile(t, gatewayOptions{
-		wechatAPI: api.URL, redis: redis.URL(), listen: addr, yaml: "limits: {visitor_burst: 100000, visitor_per_s: 1000}\ntimeouts: {turn: 2s}\n",
+		data: data, wechatAPI: api.URL, redis: redis.URL(), listen: addr, yaml: "limits: {visitor_burst: 100000, visitor_per_s: 1000}\ntimeouts: {turn: 2s}\n",
 	})
-	p.start()
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -110,6 +111,7 @@ func TestKill_NothingAcknowledgedIsLostOrDoubled(t *testing.T) {
 			t.Logf("end of the gateway's log:\n%s", strings.Join(log[max(0, len(log)-60):], ""))
 		}
 	})
+	p.start()
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
