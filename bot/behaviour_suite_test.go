@@ -262,6 +262,17 @@ var checks = map[string]func(bot.Decision, []string) (string, bool){
 		}
 		return strings.Join(all, ","), !slices.ContainsFunc(v, func(s string) bool { return !slices.Contains(all, s) })
 	},
+	// heard is what something in the message was read as by its sound; - is nothing.
+	"heard": func(d bot.Decision, v []string) (string, bool) {
+		got := "-"
+		for i, h := range d.Evidence.Heard {
+			if i == 0 {
+				got = ""
+			}
+			got += h.To
+		}
+		return in(got, v)
+	},
 	// signals are found, every one of them; - is none at all.
 	"signals": func(d bot.Decision, v []string) (string, bool) {
 		got := strings.Join(d.Signals, "|")

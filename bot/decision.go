@@ -137,6 +137,9 @@ type Evidence struct {
 	// Norm and Tokens are the text as it was compared.
 	Norm   string   `json:"norm"`
 	Tokens []string `json:"tokens,omitempty"`
+	// Heard is what of the text was read as words that sound the same; Norm is
+	// then the text with those.
+	Heard []nlp.Heard `json:"heard,omitempty"`
 	// Rules are the rules found, whether or not they decided.
 	Rules []nlp.Hit `json:"rules,omitempty"`
 	// Because is the step that decided, in one stable word.

@@ -98,6 +98,7 @@ func TestEvidence_HoldsWhatItShould(t *testing.T) {
 		{text("提前还款要手续费吗")},
 		{text("我要投诉")},
 		{text("asdfghjkl")},
+		{text("zenme zhuxiao zhanghu")},
 	} {
 		for _, d := range dialogue(t, e, false, bot.Memory{}, talk...) {
 			raw, err := json.Marshal(d.Evidence)

@@ -44,7 +44,7 @@ const (
 
 // rank asks the ranker and answers, clarifies or misses.
 func (t *turn) rank() {
-	r := t.e.index.Rank(t.in.Text, rankDepth)
+	r := t.hear(t.e.index.Rank(t.in.Text, rankDepth))
 	if t.follows(r) {
 		r = t.inContext(r)
 	}
@@ -81,17 +81,20 @@ func (t *turn) rank() {
 			return
 		}
 	}
-	// What is denied is known all the same: it is asked back.
-	if (first.P >= th.Low || r.Negated) && r.Coverage >= offerCoverage && t.ours(r) {
-		if t.clarify(r) {
-			return
-		}
+	if t.offerable(r) && t.clarify(r) {
+		return
 	}
 	t.d.Confidence = first.P
 	if t.offerNext(r) {
 		return
 	}
 	t.miss("below_low")
+}
+
+// offerable reports whether it may be asked back what is meant. What is denied
+// is known all the same.
+func (t *turn) offerable(r nlp.Ranking) bool {
+	return (r.Candidates[0].P >= r.Thresholds.Low || r.Negated) && r.Coverage >= offerCoverage && t.ours(r)
 }
 
 // ours reports whether a text speaks of what the knowledge base is about. One
@@ -222,7 +225,7 @@ func (t *turn) inContext(alone nlp.Ranking) nlp.Ranking {
 	if !ok {
 		return alone
 	}
-	both := t.e.index.Rank(last.Title+" "+t.in.Text, rankDepth)
+	both := t.e.index.Rank(last.Title+" "+t.norm, rankDepth)
 	scores := map[string]float64{}
 	parts := map[string]nlp.Candidate{}
 	for _, c := range both.Candidates {

@@ -23,6 +23,7 @@ type Index struct {
 	denials  []denial           // by label, of all its wordings together
 	rk       *ranker
 	cal      calibration
+	ear      *ear
 	pool     sync.Pool // *scores
 	examples []Example
 }

@@ -17,6 +17,7 @@ type lexicon struct {
 	absent    []string // a wording that is about something missing
 	questions *strings.Replacer
 	fillers   []string // what only wraps a question
+	unheard   string   // characters that are not taken for others
 }
 
 // words is read-only once built.
@@ -28,6 +29,7 @@ var words = sync.OnceValue(func() *lexicon {
 		absent: wordList("data/absent.txt"),
 	}
 	l.fillers = wordList("data/fillers.txt")
+	l.unheard = strings.Join(wordList("data/unheard.txt"), "")
 	for _, w := range wordList("data/stopwords.txt") {
 		l.stop[w] = struct{}{}
 	}

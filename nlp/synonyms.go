@@ -125,6 +125,15 @@ func (s *synonyms) walk(norm string, fn func(other string, m synonym)) {
 	}
 }
 
+// has reports whether a word stands in a group or is read over.
+func (s *synonyms) has(word string) bool {
+	if s == nil {
+		return false
+	}
+	_, ok := s.group[word]
+	return ok || s.silent.has(word)
+}
+
 // of returns the group of a word, "" when it has none.
 func (s *synonyms) of(word string) string {
 	if s == nil {

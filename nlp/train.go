@@ -186,6 +186,7 @@ func newIndex(seg *Segmenter, syn *synonyms, ex []Example) (*Index, []featureTex
 			ix.exact[key] = append(ix.exact[key], y)
 		}
 	}
+	ix.ear = newEar(texts, &seg.dict.everyday, syn)
 	return ix, texts
 }
 
