@@ -28,8 +28,8 @@ type Entity struct {
 	Start int    `json:"start"`
 	End   int    `json:"end"`
 	// Value is the normal form: an amount in yuan, exact to the fen ("12000",
-	// "1234.5"); digits without spaces; a date as 2026-03-01 or 2026-03, or,
-	// where it needs a day to count from (see Resolve), as --03-01 or --03
+	// "1234.5") or as the two ends of a range ("5000-6000"); digits without
+	// spaces; a date as 2026-03-01 or 2026-03, or, where it needs a day to count from (see Resolve), as --03-01 or --03
 	// without its year, ---15 for a day alone, D-1 for yesterday, W-1-3 for
 	// Wednesday of last week, W-1 for that week, M-1-15 for the 15th of last
 	// month, M-1 for that month, Y-1-12-03 and Y-1-12 for December of last year.
@@ -296,6 +296,12 @@ func (d *entityRules) value(p entityPattern, g []string) (v string, ok bool) {
 		n, ok1 := d.number(g[0])
 		jiao, ok2 := d.number(g[1])
 		return yuan(n + jiao/10), ok1 && ok2 && n < maxYuan && jiao < 10
+	case "range": // two figures and their unit: five, six thousand
+		first, size := utf8.DecodeRuneInString(g[0])
+		_, next := utf8.DecodeRuneInString(g[0][size:])
+		low, ok1 := d.number(string(first) + g[0][size+next:])
+		high, ok2 := d.number(g[0][size:])
+		return yuan(low) + "-" + yuan(high), ok1 && ok2 && low < high && high < maxYuan
 	case "period":
 		n, ok := d.number(g[0])
 		return strconv.Itoa(int(n)), ok && n > 0

@@ -35,6 +35,15 @@ func TestEntities_FindNormalForms(t *testing.T) {
 		{"壹万贰仟元整", "amount", "12000"},
 		{"十万块", "amount", "100000"},
 		{"1百万", "amount", "1000000"},
+		{"借五千一年要多少利息", "amount", "5000"},
+		{"想借1万两年还清", "amount", "10000"},
+		{"两百一次", "amount", "200"},
+		{"还三万多", "amount", "30000"},
+		{"两千块", "amount", "2000"},
+		{"还差三四千块", "amount", "3000-4000"},
+		{"想借个五六千", "amount", "5000-6000"},
+		{"欠了七八万", "amount", "70000-80000"},
+		{"外面欠着二三十万", "amount", "200000-300000"},
 
 		{"昨天还的", "date", "D-1"},
 		{"前天扣的", "date", "D-2"},
@@ -92,7 +101,7 @@ func TestEntities_LeaveFalseFriendsAlone(t *testing.T) {
 	t.Parallel()
 	for text, kind := range map[string]string{
 		"千万别打我家人电话": "amount", "老百姓哪有那么多钱": "amount", "百分之百": "amount", "打了一百多次电话": "amount",
-		"万一逾期了呢": "amount", "几千块": "amount", "三四千块": "amount", "我们一块去": "amount", "一千天": "amount",
+		"万一逾期了呢": "amount", "几千块": "amount", "我们一块去": "amount", "一千天": "amount", "一百二十天": "amount", "打了三四百次": "amount",
 		"100万人": "amount", "4k视频": "amount", "10 weeks": "amount", "第一百次": "amount", "三个月": "amount",
 		"然后天天打电话": "date", "以前天天催": "date", "以后天天": "date", "2月30号": "date", "13月1号": "date",
 		"2号线": "date", "合同nosuchnumber": "contract", "订单1234567": "card_tail",
