@@ -55,6 +55,9 @@ type turn struct {
 	about string
 	// before is what a form under way has brought, for one that takes its place.
 	before []Filled
+	// aside says that the reply settles nothing: what was missed before it
+	// still counts as in a row.
+	aside bool
 }
 
 // Decide takes one message through rules, offered options and the ranker. It is
@@ -239,6 +242,9 @@ func (t *turn) signal(found []Signal) {
 	if top.Priority == "P0" || t.has(human) {
 		return // nobody in danger is asked to fill in a form
 	}
+	if t.d.Intent != complaint {
+		t.answerToo(found)
+	}
 	for _, s := range found {
 		for _, f := range t.e.base.Forms() {
 			if slices.Contains(f.Signals, s.ID) {
@@ -250,6 +256,48 @@ func (t *turn) signal(found []Signal) {
 	if t.d.Intent == complaint {
 		t.askWaiting(intents.ComplaintForm)
 	}
+}
+
+// briefly ends the id of the short form of a signal's sentence. A signal that has
+// one may stand before an answer; what the others say may not be crowded out.
+const briefly = "_brief"
+
+// answerToo gives whoever is handed over for a signal the approved text he asks
+// for, where the ranker is sure of it: behind the short form of the signal's
+// sentence, or in its place where the Topic hands over in its own words. It never
+// changes who takes the conversation, nor how soon, but to sooner.
+func (t *turn) answerToo(found []Signal) {
+	words := ""
+	for i, s := range found {
+		short, err := t.e.base.Say(s.Reply+briefly, t.lang(), t.e.facts)
+		if err != nil {
+			return
+		}
+		if i == 0 {
+			words = short
+		}
+	}
+	r := t.e.index.Rank(t.in.Text, rankDepth)
+	if len(r.Candidates) == 0 || !t.sure(r) {
+		return
+	}
+	tp, ok := t.e.base.Topic(r.Candidates[0].Label)
+	if !ok {
+		return
+	}
+	reply := t.e.base.Answer(tp, t.in.Channel, t.lang(), t.e.facts)
+	switch tp.Kind {
+	case intents.KindAnswer:
+		t.d.Reply = words + "\n\n" + reply
+	case intents.KindHandoff:
+		t.d.Reply = reply
+	default:
+		return
+	}
+	t.raise(tp.Priority)
+	t.explain(r)
+	t.remember(tp)
+	t.d.Topic = tp.ID
 }
 
 // noticeComplaint is the phrase that confirms a complaint with its number.
@@ -465,20 +513,26 @@ func (t *turn) builtin(id string) {
 			t.because(insult)
 			return
 		}
-		misses := t.mem.Misses // calm words are no answer to what was asked before
-		t.say(Answer, id, id)
-		t.mem.Insults, t.mem.Misses = n, misses
+		t.talk(id)
+		t.mem.Insults = n
 	case confirm:
-		t.say(Answer, id, id)
+		t.talk(id)
 		t.d.Reply = t.say1("anything_else")
 	case empty:
-		// An empty message is not a miss, but it must not hide one either.
-		misses, offered := t.mem.Misses, t.mem.Offered
-		t.say(Answer, id, id)
-		t.mem.Misses, t.mem.Offered, t.mem.Judge = misses, offered, t.judge
+		offered := t.mem.Offered
+		t.talk(id)
+		t.mem.Offered, t.mem.Judge = offered, t.judge
 	default:
-		t.say(Answer, id, id)
+		t.talk(id)
 	}
+}
+
+// talk says a built-in's sentence. A kind word is no miss, but no answer to what
+// was asked before it either.
+func (t *turn) talk(id string) {
+	misses := t.mem.Misses
+	t.say(Answer, id, id)
+	t.mem.Misses, t.aside = misses, true
 }
 
 // topic answers with a Topic, or hands it to people where it says so. A form it
@@ -527,6 +581,10 @@ func (t *turn) topicAnswer(tp *intents.Topic, p float64) {
 
 func (t *turn) answeredWith(tp *intents.Topic, p float64) {
 	t.d.Topic, t.d.Intent, t.d.Confidence = tp.ID, tp.ID, p
+	t.remember(tp)
+}
+
+func (t *turn) remember(tp *intents.Topic) {
 	t.mem.LastTopic = tp.ID
 	if n := len(t.mem.Answered); n > 0 && t.mem.Answered[n-1] == tp.ID {
 		return

@@ -141,7 +141,7 @@ func (t *turn) patience() {
 			t.mem.Streak = 0
 		}
 	case Answer, Ask, Handoff:
-		if t.d.Intent != empty && t.d.Intent != "event" {
+		if !t.aside && t.d.Intent != "event" {
 			t.mem.Streak = 0
 		}
 	case Refuse:

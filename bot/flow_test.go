@@ -52,6 +52,16 @@ func TestDecide_SecondMissInARowGoesToPeople(t *testing.T) {
 	if d[2].Action != bot.Handoff {
 		t.Errorf("an empty message hid a miss: %s", d[2].Action)
 	}
+	for _, kind := range []string{"谢谢", "你好", "好的", "给我讲个笑话"} {
+		d = talk(t, text("囧槑烎嘦"), text(kind), text("asdfghjkl"))
+		if d[1].Action != bot.Answer || d[2].Action != bot.Handoff {
+			t.Errorf("%s hid a miss: %s, %s", kind, d[1].Action, d[2].Action)
+		}
+		vague := clarified(t)
+		if d := talk(t, vague[0], text(kind), vague[1], text(kind), vague[2]); d[4].Action != bot.Handoff {
+			t.Errorf("%s hid that it was asked back twice: %s", kind, d[4].Action)
+		}
+	}
 }
 
 // clarified returns a few messages that name a subject and no question, which

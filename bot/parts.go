@@ -31,7 +31,7 @@ type Part struct {
 	First bool `json:"first,omitempty"`
 }
 
-// request is a part of a message that a Topic is sure for.
+// request is a part of a message that has a Topic.
 type request struct {
 	text string
 	tp   *intents.Topic
@@ -53,8 +53,7 @@ func (t *turn) split(norm string) []string {
 	return out
 }
 
-// requests are the two different things that a message asks for, each surely;
-// nil when it asks for one. Where the whole message is sure to ask for one, only
+// requests are the two different things that a message asks for; nil when it asks for one. Where the whole message is sure to ask for one, only
 // what it ranks, or a part that is a Topic's very wording, counts beside it.
 func (t *turn) requests(whole nlp.Ranking) []request {
 	if whole.Exact || whole.Negated {
@@ -68,7 +67,7 @@ func (t *turn) requests(whole nlp.Ranking) []request {
 	var out []request
 	for _, p := range parts {
 		r := t.e.index.Rank(p, rankDepth)
-		if len(r.Candidates) == 0 || !t.surePart(r, p) {
+		if len(r.Candidates) == 0 || !t.knownPart(r, p) {
 			continue
 		}
 		tp, ok := t.e.base.Topic(r.Candidates[0].Label)
@@ -88,12 +87,13 @@ func (t *turn) requests(whole nlp.Ranking) []request {
 	return out
 }
 
-// surePart is sure for a part of the message.
-func (t *turn) surePart(r nlp.Ranking, part string) bool {
+// knownPart reports whether a part of the message has a Topic: surely, or, where
+// it asks something, likely.
+func (t *turn) knownPart(r nlp.Ranking, part string) bool {
 	norm := t.norm
 	t.norm = part
 	defer func() { t.norm = norm }()
-	return t.sure(r)
+	return t.sure(r) || t.asks(part) && t.likely(r) != nil
 }
 
 func gravity(tp *intents.Topic) int {

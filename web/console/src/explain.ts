@@ -80,6 +80,7 @@ export function headline(ev: Evidence): string {
   switch (ev.because) {
     case "ranker":
     case "exact":
+    case "likely":
       if (!a) break;
       if (ev.exact) return w.exact(titleOf(a), ev.nearest ?? "");
       if (high === undefined) return w.ranked(titleOf(a), percent(a.p));

@@ -298,6 +298,7 @@ const zh = {
     ranker: "语义匹配",
     exact: "与已有问法一致",
     between: "多个知识点接近，请客户选择",
+    likely: "把握不足但别的知识点都远，先作答并给出其他可能",
     unsure: "把握不足",
     negated: "含否定，请客户确认",
     signal: "命中信号规则",
