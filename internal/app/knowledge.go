@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -131,7 +132,7 @@ func segment(base *intents.Base) (*nlp.Segmenter, error) {
 // newLive loads what is in force: the directory of the config, or what db has
 // published, or the embedded knowledge base. db may be nil.
 func newLive(ctx context.Context, cfg *config.Config, db *archive.Archive, build knowledge.Build, clock func() time.Time, log *slog.Logger, inForce func(string)) (*knowledge.Live, error) {
-	o := knowledge.LiveOptions{Dir: cfg.Knowledge.Dir, Build: build, InForce: inForce, Clock: clock, Logger: log}
+	o := knowledge.LiveOptions{Dir: cfg.Knowledge.Dir, Build: build, InForce: inForce, Tidy: debug.FreeOSMemory, Clock: clock, Logger: log}
 	if db != nil {
 		o.Store = db
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wensheng/intents"
@@ -19,6 +20,8 @@ type engines struct {
 	build Build
 	clock func() time.Time
 	turn  chan struct{} // holds whoever trains
+	// litter is set when an engine was trained or has ended.
+	litter *atomic.Bool
 
 	mu   sync.Mutex
 	kept []*served // the one used last first
@@ -38,11 +41,13 @@ func (e *engines) take(ctx context.Context, base *intents.Base, progress func(do
 	if s := e.find(base.Version, day); s != nil {
 		return s, nil
 	}
+	defer e.litter.Store(true)
+	defer thrifty()()
 	engine, err := e.build(ctx, base.On(now), progress)
 	if err != nil {
 		return nil, err
 	}
-	s := &served{engine: engine, base: base, day: day}
+	s := &served{engine: engine, base: base, day: day, litter: e.litter}
 	s.users.Store(2) // the shelf and the taker
 	e.mu.Lock()
 	defer e.mu.Unlock()

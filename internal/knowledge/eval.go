@@ -23,6 +23,8 @@ func (l *Library) Eval(ctx context.Context, user, id string) (string, error) {
 			return nil, kb.Score{}, err
 		}
 		defer seg.Close()
+		defer l.o.Live.litter.Store(true)
+		defer thrifty()()
 		r, err := nlp.CrossValidate(ctx, seg, t.base.Examples(), nlp.CrossOptions{
 			Train: nlp.TrainOptions{Workers: 1, Synonyms: t.base.Synonyms()}, Progress: progress,
 		})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"runtime/metrics"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,6 +91,10 @@ type desk struct {
 	clock *clock
 	log   *bytes.Buffer
 	built atomic.Int64
+	// gc is the garbage collector's percentage when an engine was built last,
+	// tidied how often memory was given back.
+	gc     atomic.Uint64
+	tidied atomic.Int64
 	// hold, when not nil, is waited for before an engine is built; with slow one
 	// is never built.
 	hold chan struct{}
@@ -128,6 +133,9 @@ func open(t *testing.T) *desk {
 	log := slog.New(slog.DiscardHandler)
 	build := func(ctx context.Context, base *intents.Base, progress func(done, total int)) (*bot.Engine, error) {
 		d.built.Add(1)
+		gc := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(gc)
+		d.gc.Store(gc[0].Value.Uint64())
 		if d.slow.Load() {
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -142,7 +150,7 @@ func open(t *testing.T) *desk {
 		return bot.NewContext(ctx, bot.Options{Base: base, Groups: []string{"kf"}, CacheDir: models, Progress: progress})
 	}
 	d.live, err = knowledge.NewLive(t.Context(), knowledge.LiveOptions{
-		Store: d.db, Build: build, InForce: func(string) {}, Clock: d.clock.now, Logger: log,
+		Store: d.db, Build: build, InForce: func(string) {}, Tidy: func() { d.tidied.Add(1) }, Clock: d.clock.now, Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)

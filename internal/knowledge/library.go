@@ -89,7 +89,7 @@ type Library struct {
 // New returns a Library; its background works only while Run does.
 func New(o Options) *Library {
 	l := &Library{o: o}
-	l.engines = &engines{build: o.Build, clock: o.Clock, turn: make(chan struct{}, 1)}
+	l.engines = &engines{build: o.Build, clock: o.Clock, turn: make(chan struct{}, 1), litter: &o.Live.litter}
 	l.runs = newRunner(o.Store, o.Clock, o.Logger)
 	return l
 }

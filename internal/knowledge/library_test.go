@@ -1,6 +1,7 @@
 package knowledge_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -553,6 +554,44 @@ func TestLive_AnEngineServesUntilItsLastUserIsDone(t *testing.T) {
 		t.Errorf("the lent engine says %q %q", got.Topic, got.Reply)
 	}
 	release()
+}
+
+func TestLive_TrainingIsThriftyAndMemoryGoesBack(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	if got := d.gc.Load(); got != 25 {
+		t.Errorf("while an engine was built the garbage collector waited for %d %%", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.live.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	tidied := func(times int64) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); d.tidied.Load() < times; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("memory was given back %d times, want %d", d.tidied.Load(), times)
+			}
+		}
+	}
+	tidied(1) // after the start
+	e, release := d.live.Acquire()
+	v := d.draft(t)
+	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
+	d.approve(t, v.ID)
+	if _, err := d.publish(t, "wang", v.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	tidied(2)
+	before := d.tidied.Load()
+	e.Version()
+	release() // the old engine's last user
+	tidied(before + 1)
 }
 
 func TestLibrary_FilesGoOutAndComeBack(t *testing.T) {

@@ -43,8 +43,11 @@ type LiveOptions struct {
 	Build Build
 	// InForce is told the content hash at the start and at every change.
 	InForce func(hash string)
-	Clock   func() time.Time
-	Logger  *slog.Logger
+	// Tidy, where it is not nil, gives memory back to the system: it is called
+	// after an engine was trained or has ended.
+	Tidy   func()
+	Clock  func() time.Time
+	Logger *slog.Logger
 }
 
 // Live is the knowledge in force: the engine every conversation is decided
@@ -62,6 +65,8 @@ type Live struct {
 	failed string
 	again  time.Time
 	silent bool // the last poll failed, and was logged
+
+	litter atomic.Bool // there is memory to give back
 }
 
 // served is one loaded knowledge base with its engine, counted by its users.
@@ -76,6 +81,8 @@ type served struct {
 	users atomic.Int64
 	// day is the engine's; only Live's changes touch it, under its lock.
 	day string
+	// litter is set when the engine ends.
+	litter *atomic.Bool
 }
 
 func (s *served) take() bool {
@@ -93,6 +100,7 @@ func (s *served) take() bool {
 func (s *served) release() {
 	if s.users.Add(-1) == 0 {
 		s.engine.Close()
+		s.litter.Store(true)
 	}
 }
 
@@ -205,6 +213,9 @@ func (l *Live) Run(ctx context.Context) error {
 		}
 		l.silent = err != nil
 		l.mu.Unlock()
+		if l.o.Tidy != nil && l.litter.CompareAndSwap(true, false) {
+			l.o.Tidy()
+		}
 	}
 }
 
@@ -377,7 +388,10 @@ func (l *Live) load(ctx context.Context, files intents.Files, source, id string)
 
 func (l *Live) train(ctx context.Context, s *served) (err error) {
 	s.day = l.day()
+	s.litter = &l.litter
 	s.users.Store(1) // the owner
+	defer l.litter.Store(true)
+	defer thrifty()()
 	s.engine, err = l.o.Build(ctx, s.base.On(l.now()), nil)
 	return err
 }
