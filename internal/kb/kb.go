@@ -64,6 +64,9 @@ type Version struct {
 	// Override is why it was published against the gate; "" when it was not.
 	Override string `json:"override"`
 	Gate     *Gate  `json:"gate"`
+	// Check is the run of the gate that was started last on this content; "" is
+	// none. Where Gate is nil it says how that stands.
+	Check string `json:"check"`
 	// Revision counts every change, for optimistic concurrency.
 	Revision int64 `json:"revision"`
 }

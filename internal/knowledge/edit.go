@@ -167,7 +167,7 @@ func (l *Library) edit(ctx context.Context, user, id string, revision int64, fn 
 		return kb.Edited{}, err
 	}
 	was := v.Revision
-	v.Revision, v.ChangedAt, v.Hash, v.Gate = was+1, l.o.Clock(), "", nil
+	v.Revision, v.ChangedAt, v.Hash, v.Gate, v.Check = was+1, l.o.Clock(), "", nil, ""
 	if !slices.Contains(v.Authors, user) {
 		v.Authors = append(slices.Clone(v.Authors), user)
 	}

@@ -123,8 +123,14 @@ func (l *Library) check(ctx context.Context, user, id string) (*job, error) {
 			return nil, kb.Score{}, err
 		}
 		gate.Run = j.state().ID
-		return gate, gate.After, l.record(ctx, t.version.ID, gate)
+		return gate, gate.After, l.note(ctx, t.version.ID, hash, func(v *kb.Version) { v.Gate = gate })
 	})
+	if err == nil {
+		id := j.state().ID
+		if err := l.note(ctx, t.version.ID, hash, func(v *kb.Version) { v.Check = id }); err != nil {
+			l.o.Logger.WarnContext(ctx, "the version does not say that it is checked", "version", t.version.ID, "err", err)
+		}
+	}
 	close(started)
 	return j, err
 }
@@ -202,16 +208,16 @@ func half(progress func(done, total int), which int) func(done, total int) {
 	return func(done, total int) { progress(done+which*total, 2*total) }
 }
 
-// record writes the gate's result beside the version, where that still has the
-// content that was checked. It is no change of the version: an editor who reads
-// it before and writes after meets no conflict.
-func (l *Library) record(ctx context.Context, id string, gate *kb.Gate) error {
+// note writes something beside the version, where that still has the content it
+// is about. It is no change of the version: an editor who reads it before and
+// writes after meets no conflict.
+func (l *Library) note(ctx context.Context, id, hash string, set func(*kb.Version)) error {
 	for {
 		v, err := l.o.Store.Version(ctx, id)
-		if err != nil || v.Hash != gate.Hash {
+		if err != nil || v.Hash != hash {
 			return err
 		}
-		v.Gate = gate
+		set(&v)
 		if err = l.o.Store.SaveVersion(ctx, v, nil, v.Revision); !errors.Is(err, chat.ErrConflict) {
 			return err
 		}

@@ -324,6 +324,44 @@ func TestLibrary_RunsGoOneAfterTheOtherAndAreBounded(t *testing.T) {
 	}
 }
 
+func TestLibrary_AVersionSaysHowItsCheckStands(t *testing.T) {
+	t.Parallel()
+	ctx, d := t.Context(), open(t)
+	v := d.draft(t)
+	d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款免费。" })
+	d.slow.Store(true) // the check never ends by itself
+	if _, err := d.Submit(ctx, "wang", v.ID, "请看"); err != nil {
+		t.Fatal(err)
+	}
+	v, err := d.Version(ctx, v.ID)
+	if err != nil || v.Check == "" || v.Gate != nil {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	first := v.Check
+	if err := d.Cancel(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.wait(t, first); r.State != kb.Failed || r.Error != "cancelled" {
+		t.Errorf("the check is %s, %q", r.State, r.Error)
+	}
+	d.slow.Store(false)
+	again, err := d.Check(ctx, "li", v.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.wait(t, again)
+	if v, err = d.Version(ctx, v.ID); err != nil || v.Check != again || again == first || v.Gate == nil || v.Gate.Run != again {
+		t.Errorf("checked again by %s: %+v, %v", again, v, err)
+	}
+	// What is written later was not checked.
+	if v, err = d.Reopen(ctx, v.ID); err != nil {
+		t.Fatal(err)
+	}
+	if e := d.put(t, v.ID, "repay_early", func(tp *intents.Topic) { tp.Answer = "提前还款全免。" }); e.Version.Check != "" || e.Version.Gate != nil {
+		t.Errorf("after an edit: %+v", e.Version)
+	}
+}
+
 func TestLibrary_BatchTestsAreTheLiveBotAndKeepTheirHistory(t *testing.T) {
 	t.Parallel()
 	ctx, d := t.Context(), open(t)

@@ -12,8 +12,7 @@ const remembered = (v: string) => "kb-eval-" + v;
 export function Evaluate() {
   const { kb, route, attempt } = useKb();
   const [id, setID] = useState(() => sessionStorage.getItem(remembered(route.v)) ?? "");
-  const { run, error } = useRun<EvalReport>(id);
-  const running = id !== "" && !error && (!run || run.state === "running");
+  const { run, error, running } = useRun<EvalReport>(id);
   const w = k.eval;
   const start = async () => {
     const r = await attempt(kb.eval(route.v));

@@ -26,7 +26,7 @@ export function Learn() {
   const shown = read.value?.counts ?? counts;
   if (read.value && read.value.counts !== counts) setCounts(read.value.counts);
   const reload = () => {
-    read.reload();
+    void read.reload();
     void refresh();
   };
   const w = k.learn;
@@ -212,8 +212,7 @@ function Replay() {
   const [id, setID] = useState("");
   const [refused, setRefused] = useState("");
   const title = useTitles(route.v);
-  const { run, error } = useRun<ReplayReport>(id);
-  const running = id !== "" && !error && (!run || run.state === "running");
+  const { run, error, running } = useRun<ReplayReport>(id);
   const w = k.learn;
   const start = async () => {
     setRefused("");

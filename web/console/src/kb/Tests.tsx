@@ -81,7 +81,7 @@ function Sets() {
                           okButtonProps: { danger: true },
                           onOk: async () => {
                             await attempt(kb.dropSet(s.id));
-                            sets.reload();
+                            void sets.reload();
                           },
                         })
                       }
@@ -163,8 +163,7 @@ function One() {
   const set = useLoad(() => kb.set(route.id), route.id);
   const title = useTitles(route.v);
   const [id, setID] = useState("");
-  const { run, error } = useRun<BatchReport>(id, set.reload);
-  const running = id !== "" && !error && (!run || run.state === "running");
+  const { run, error, running } = useRun<BatchReport>(id, set.reload);
   const w = k.tests;
   const start = async () => {
     const r = await attempt(kb.batch(route.id, route.v));

@@ -81,7 +81,7 @@ function Editor({ loaded, isNew, all }: { loaded: Topic; isNew: boolean; all: To
       message.success(w.saved);
       if (isNew) return go({ tab: "topics", id: mine.id });
       show(await kb.topic(done.version.id, mine.id));
-      problems.reload();
+      void problems.reload();
     } catch (err) {
       if (!(err instanceof Problem) || err.code !== "changed_meanwhile") {
         setRefused(err instanceof Problem && err.code === "not_a_topic" ? `${sayKb(err)}：${err.detail}` : sayKb(err));

@@ -35,7 +35,7 @@ function OverviewBar() {
         </div>
       )}
       {!o.editable && <Alert type="info" showIcon title={w.notEditable} description={o.source === "directory" ? w.dir(o.dir) : o.why} />}
-      {o.problem && <Alert type="error" showIcon title={w.trouble} description={o.problem} />}
+      {o.problem && <Alert type="error" showIcon title={w.trouble(o.source === "directory")} description={w.troubleHint(o.source === "directory")} />}
     </>
   );
 }

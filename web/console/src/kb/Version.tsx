@@ -1,5 +1,5 @@
-import { Alert, App as AntApp, Button, Segmented, Space, Steps, Tabs, Tooltip } from "antd";
-import { useEffect, useState } from "react";
+import { Alert, App as AntApp, Button, Segmented, Steps, Tabs, Tooltip } from "antd";
+import { useState } from "react";
 import { Problem } from "../api";
 import { clock } from "../locale";
 import { k } from "../locale/kb";
@@ -18,9 +18,8 @@ type Ask = "" | "submit" | "approve" | "reject" | "override" | "rollback";
 export function VersionPage() {
   const { kb, route, go, refresh } = useKb();
   const read = useLoad(() => kb.version(route.id), route.id);
-  const reload = () => {
-    read.reload();
-    void refresh();
+  const reload = async () => {
+    await Promise.all([read.reload(), refresh()]);
   };
   return (
     <div className="kb-page">
@@ -34,8 +33,8 @@ export function VersionPage() {
   );
 }
 
-function Whole({ v, reload }: { v: Version; reload: () => void }) {
-  const { kb, go, attempt, overview, person } = useKb();
+function Whole({ v, reload }: { v: Version; reload: () => Promise<void> }) {
+  const { kb, go, attempt, overview, person, refresh } = useKb();
   const { me } = useSession();
   const { message, modal } = AntApp.useApp();
   const [ask, setAsk] = useState<Ask>("");
@@ -53,42 +52,37 @@ function Whole({ v, reload }: { v: Version; reload: () => void }) {
   const gate = gateState(v);
 
   // Handing in starts the check; what it says comes by itself.
-  const awaited = (v.state === "review" || v.state === "approved") && gate === "none";
-  useEffect(() => {
-    if (!awaited) return;
-    const timer = window.setInterval(reload, 4000);
-    return () => window.clearInterval(timer);
-  }); // eslint-disable-line -- reload is made anew with every answer
+  const check = useRun<Gate>(checking || (gate === "none" ? v.check : ""), () => void reload());
   const behind = stale || (!!overview?.published && v.base !== overview.published.id && (v.state === "draft" || v.state === "review" || v.state === "approved"));
 
-  /** Runs one step; a refusal that has a way out shows it. */
-  const run = async (name: string, p: () => Promise<unknown>, then: () => void = reload) => {
+  /** Runs one step, whose dialog stays until the page shows what came of it; a refusal that has a way out shows it. */
+  const run = async (name: string, p: () => Promise<unknown>, then: () => Promise<void> = reload) => {
     setBusy(name);
     try {
       await p();
+      await then();
       message.success(w.done[name] ?? k.topic.saved);
       setAsk("");
       setStale(false);
-      then();
     } catch (err) {
       if (err instanceof Problem && err.code === "stale_base") setStale(true);
       if (err instanceof Problem && err.code === "check_running") setChecking(String(err.body["run"] ?? ""));
       if (err instanceof Problem && (err.code === "check_running" || err.code === "gate_failed")) setTab("gate");
       message.error(sayKb(err));
-      if (err instanceof Problem && (err.code === "gate_failed" || err.code === "bad_state" || err.code === "changed_meanwhile")) reload();
+      if (err instanceof Problem && (err.code === "gate_failed" || err.code === "bad_state" || err.code === "changed_meanwhile")) await reload();
     }
     setBusy("");
   };
-  const confirm = (title: string, name: string, p: () => Promise<unknown>, danger = false, then?: () => void) =>
+  const confirm = (title: string, name: string, p: () => Promise<unknown>, danger = false, then?: () => Promise<void>) =>
     modal.confirm({ title, okButtonProps: { danger }, onOk: () => run(name, p, then) });
 
   const rebase = async () => {
     const done = await attempt(kb.rebase(v));
     if (!done) return;
+    await reload();
     setConflicts(done.conflicts ?? []);
     setStale(false);
     message.success(w.rebased);
-    reload();
   };
 
   /** A button that says why it cannot be pressed. */
@@ -136,8 +130,8 @@ function Whole({ v, reload }: { v: Version; reload: () => void }) {
         {(v.state === "review" || v.state === "approved" || v.state === "rejected") && writes && act("reopen", w.reopen, "", () => confirm(w.reopenAsk, "reopen", () => kb.reopen(v.id)))}
         {v.state === "replaced" && act("rollback", w.rollback, mayPublish(roles) ? "" : w.noRole, () => setAsk("rollback"), false, true)}
         {behind && writes && v.state === "draft" && act("rebase", w.rebase, "", () => void rebase())}
-        {(v.state === "draft" || v.state === "rejected") && writes && act("remove", w.remove, "", () => confirm(w.removeAsk, "remove", () => kb.drop(v.id), true, () => {
-          reload();
+        {(v.state === "draft" || v.state === "rejected") && writes && act("remove", w.remove, "", () => confirm(w.removeAsk, "remove", () => kb.drop(v.id), true, async () => {
+          await refresh();
           go({ tab: "versions" });
         }), false, true)}
         {v.state === "review" && mine && <span className="dim">{w.own}</span>}
@@ -158,7 +152,7 @@ function Whole({ v, reload }: { v: Version; reload: () => void }) {
             label: problems.value ? `${k.problem.title} ${problems.value.length}` : k.problem.title,
             children: <Loaded of={problems}>{(items) => <Findings items={items} open={(p) => p.topic && go({ tab: "topics", id: p.topic, v: v.id })} />}</Loaded>,
           },
-          { key: "gate", label: w.gate, children: <GateTab v={v} reload={reload} id={checking} setID={setChecking} /> },
+          { key: "gate", label: w.gate, children: <GateTab v={v} check={check} setID={setChecking} /> },
         ]}
       />
       {ask === "submit" && <ReasonDialog title={w.submit} hint={w.submitHint} label={w.note} need={false} ok={w.submit} onOk={(s) => run("submit", () => kb.submit(v.id, s))} onClose={() => setAsk("")} />}
@@ -189,27 +183,27 @@ function DiffTab({ v }: { v: Version }) {
   );
 }
 
-function GateTab({ v, reload, id, setID }: { v: Version; reload: () => void; id: string; setID: (id: string) => void }) {
+function GateTab({ v, check, setID }: { v: Version; check: ReturnType<typeof useRun<Gate>>; setID: (id: string) => void }) {
   const { kb, attempt } = useKb();
-  const { run, error } = useRun<Gate>(id, reload);
-  const running = id !== "" && !error && (!run || run.state === "running");
+  const { run, error, running } = check;
   const start = async () => {
     const r = await attempt(kb.check(v.id));
     if (r) setID(r);
   };
   const w = k.gate;
+  const open = v.state !== "published" && v.state !== "replaced";
   return (
     <div className="gate">
       <p className="dim">{w.about}</p>
-      <Space>
-        {v.state !== "published" && v.state !== "replaced" && (
+      <div className="row-line">
+        {open && (
           <Button onClick={() => void start()} loading={running}>
-            {v.gate ? w.rerun : w.run}
+            {v.gate || error ? w.rerun : w.run}
           </Button>
         )}
         <RunBar run={run} error={error} />
-      </Space>
-      {v.gate ? <GateResult gate={v.gate} v={v.id} /> : !running && !error && <p className="dim">{v.state === "review" || v.state === "approved" ? w.soon : w.none}</p>}
+      </div>
+      {v.gate ? <GateResult gate={v.gate} v={v.id} /> : !running && <p className="dim">{error ? w.missed : w.none}</p>}
     </div>
   );
 }

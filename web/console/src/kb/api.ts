@@ -67,6 +67,8 @@ export interface Version {
   published_at?: string;
   override: string;
   gate: Gate | null;
+  /** The run of the check that was started last on this content. */
+  check: string;
   revision: number;
 }
 

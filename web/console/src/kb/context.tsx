@@ -151,40 +151,56 @@ export function KbProvider({ children }: { children: ReactNode }) {
   return <Context.Provider value={section}>{children}</Context.Provider>;
 }
 
-/** useLoad reads something again whenever its key changes; a late answer for an old key is dropped. */
-export function useLoad<T>(read: () => Promise<T>, key: string): { value: T | undefined; error: string; reload: () => void } {
+/** useLoad reads something again whenever its key changes; a late answer for an old key is dropped. What reload returns ends when it is read. */
+export function useLoad<T>(read: () => Promise<T>, key: string): { value: T | undefined; error: string; reload: () => Promise<void> } {
   const [state, set] = useState<{ key: string; value?: T; error: string }>({ key: "", error: "" });
   const [turn, setTurn] = useState(0);
   const reading = useRef(read);
   reading.current = read;
+  const waiting = useRef<(() => void)[]>([]);
   useEffect(() => {
     let live = true;
-    reading.current().then(
-      (value) => live && set({ key, value, error: "" }),
-      (err: unknown) => live && set({ key, error: sayKb(err) }),
-    );
+    const asked = waiting.current.splice(0);
+    void reading
+      .current()
+      .then(
+        (value) => live && set({ key, value, error: "" }),
+        (err: unknown) => live && set({ key, error: sayKb(err) }),
+      )
+      .then(() => asked.forEach((done) => done()));
     return () => {
       live = false;
     };
   }, [key, turn]);
-  const reload = useCallback(() => setTurn((n) => n + 1), []);
+  const reload = useCallback(
+    () =>
+      new Promise<void>((done) => {
+        waiting.current.push(done);
+        setTurn((n) => n + 1);
+      }),
+    [],
+  );
   return state.key === key ? { value: state.value, error: state.error, reload } : { value: undefined, error: "", reload };
 }
 
-/** useTitles names Topics by their ids: those of a version, and what it deletes of what is in force; others keep their id. */
+/**
+ * useTitles names Topics by their ids: those of a version, and what it deletes of
+ * what is in force. Others keep their id; until the titles are here, nobody has a name.
+ */
 export function useTitles(v: string): (id: string) => string {
   const { kb } = useKb();
   const topics = useLoad(async () => (await Promise.all([...new Set([CURRENT, v])].map(kb.topics))).flat(), v);
   return useMemo(() => {
     const names = new Map((topics.value ?? []).map((x) => [x.id, x.title]));
-    return (id: string) => names.get(id) ?? id;
-  }, [topics.value]);
+    const reading = !topics.value && !topics.error;
+    return (id: string) => (reading ? "…" : (names.get(id) ?? id));
+  }, [topics.value, topics.error]);
 }
 
 const askEvery = 1000;
 
 /** useRun follows a run to its end; "" follows none. */
-export function useRun<R>(id: string, onDone?: (run: Run<R>) => void): { run: Run<R> | undefined; error: string } {
+export function useRun<R>(id: string, onDone?: (run: Run<R>) => void): { run: Run<R> | undefined; error: string; running: boolean } {
   const { kb } = useKb();
   const [run, setRun] = useState<Run<R>>();
   const [error, setError] = useState("");
@@ -201,7 +217,7 @@ export function useRun<R>(id: string, onDone?: (run: Run<R>) => void): { run: Ru
         (r) => {
           if (!live) return;
           setRun(r);
-          setError(r.state === "failed" ? (k.run.why[r.error] ?? `${k.run.failed}：${r.error}`) : "");
+          setError(r.state === "failed" ? (k.run.why[r.error] ?? k.run.failed) : "");
           if (r.state === "running") timer = window.setTimeout(ask, askEvery);
           else done.current?.(r);
         },
@@ -217,5 +233,6 @@ export function useRun<R>(id: string, onDone?: (run: Run<R>) => void): { run: Ru
       window.clearTimeout(timer);
     };
   }, [kb, id]);
-  return { run: run?.id === id ? run : undefined, error };
+  const mine = run?.id === id ? run : undefined;
+  return { run: mine, error, running: id !== "" && !error && (!mine || mine.state === "running") };
 }

@@ -119,17 +119,23 @@ it("an outcome is in words, a Topic by its title", () => {
 describe("said", () => {
   const of = (message: string, more = {}) => ({ file: "", line: 0, topic: "", rule: "form", warning: false, message, ...more });
 
-  it("words what is wrong with a file, and leaves the rest as it is", () => {
+  it("words what is wrong, without the Topic it stands beside", () => {
     expect([
       said(of('column 3, "备注", is not known and not read')),
       said(of("topic repay_date is there twice")),
       said(of('"坏 编号" is no id: 2 to 64 small letters, digits and _, beginning with a letter')),
-      said(of("topic a: says 保证", { topic: "a" })),
+      said(of('topic a: the answer promises "一定能"', { topic: "a" })),
+      said(of('topic b: phrasing "几号" asks nearly the same as "哪天" at topics/a.yaml:7 (topic a)', { topic: "b" })),
+      said(of("form pay: slot when: ask is missing")),
+      said(of("what nobody has words for")),
     ]).toEqual([
-      '第 3 列 "备注" 不认识，没有读取',
+      "第 3 列“备注”不认识，没有读取",
       "编号 repay_date 出现了两次",
-      '编号 "坏 编号" 不合规定：2 到 64 个小写字母、数字和下划线，字母开头',
-      "says 保证",
+      "编号“坏 编号”不合规定：2 到 64 个小写字母、数字和下划线，字母开头",
+      "“一定能”像是承诺，请改写",
+      "问法“几号”与 a 的“哪天”几乎一样（topics/a.yaml:7）",
+      "表单 pay：栏目 when：缺少 ask",
+      "",
     ]);
   });
 

@@ -3,6 +3,7 @@
 
 import type { Role } from "../api";
 import { t } from "../locale";
+import { finding } from "../locale/findings";
 import { k } from "../locale/kb";
 import { CURRENT, type Finding, type Topic, type TopicLine, type Version } from "./api";
 
@@ -205,12 +206,8 @@ export function fieldOf(rule: string): Field {
   return table[rule] ?? "answer";
 }
 
-/** said words what a finding says, without the Topic that stands beside it. */
-export function said(p: Finding): string {
-  const plain = p.message.replace(`topic ${p.topic}: `, "");
-  const [pattern, words] = k.problem.said.find(([pattern]) => pattern.test(plain)) ?? [];
-  return pattern && words ? plain.replace(pattern, words) : plain;
-}
+/** said words what a finding says, without the Topic that stands beside it; "" when its rule has to be enough. */
+export const said = (p: Finding) => finding(p.topic ? p.message.replace(`topic ${p.topic}: `, "") : p.message);
 
 /** place is where a finding is: a line of a file, or a row of the sheet that was brought in. */
 export const place = (p: Finding) => (p.file && p.line ? `${p.file}:${p.line}` : p.file || (p.line ? k.problem.row(p.line) : ""));

@@ -31,7 +31,7 @@ export function Field({ id, label, hint, extra, children }: { id: string; label:
 }
 
 /** Loaded shows what was read, that it is being read, or why it could not be. */
-export function Loaded<T>({ of, children }: { of: { value: T | undefined; error: string; reload: () => void }; children: (v: T) => ReactNode }) {
+export function Loaded<T>({ of, children }: { of: { value: T | undefined; error: string; reload: () => Promise<void> }; children: (v: T) => ReactNode }) {
   if (of.value !== undefined) return <>{children(of.value)}</>;
   if (of.error)
     return (
@@ -39,7 +39,7 @@ export function Loaded<T>({ of, children }: { of: { value: T | undefined; error:
         type="error"
         title={of.error}
         action={
-          <Button size="small" onClick={of.reload}>
+          <Button size="small" onClick={() => void of.reload()}>
             {k.again}
           </Button>
         }
@@ -91,7 +91,7 @@ export function Findings({ items, open, within, limit = 200 }: { items: Finding[
       <ul>
         {sorted.slice(0, limit).map((p, i) => (
           <li key={i}>
-            <button type="button" className="finding" onClick={() => open(p)}>
+            <button type="button" className="finding" title={p.message} onClick={() => open(p)}>
               <Tag className="tag" color={p.warning ? "gold" : "red"}>
                 {p.warning ? k.problem.warning : k.problem.error}
               </Tag>

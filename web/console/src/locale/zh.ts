@@ -320,6 +320,7 @@ const zh = {
     form: "正在填写表单",
     two_intents: "一句话里问了两件事",
     feedback: "客户评价回答",
+    streak: "接连三次没有给出答案，转人工",
     follow_up: "接着上文问，单看这句说不清，请客户选择",
   } as Record<string, string>,
   users: {
