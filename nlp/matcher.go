@@ -45,7 +45,8 @@ type Hit struct {
 // A phrase of three or more Chinese characters is also found when fewer than
 // half of them are replaced by homophones (tones and zh/z, ch/c, sh/s, ing/in,
 // eng/en are not told apart), and when it is spelled in pinyin. A phrase of two
-// is found in pinyin, but by homophones only where the rule is Loose: too many
+// is found by homophones only where the rule is Loose, and in pinyin only as it
+// is usually read, spelled in full, and cut where a reader would cut: too many
 // ordinary words sound alike.
 //
 // It is immutable and safe for concurrent use.
@@ -70,6 +71,8 @@ type phrase struct {
 	runes  []rune // squashed
 	sounds [][]uint16
 	han    int
+	// spelled are the usual spellings of a phrase of two Chinese characters.
+	spelled []string
 }
 
 // NewMatcher compiles rules. It names the rule whose phrase is empty once
@@ -129,6 +132,9 @@ func (m *Matcher) add(rule int, text string, except bool) error {
 			p.sounds[i] = snd.of(r)
 			p.han++
 		}
+	}
+	if p.han == 2 && len(p.runes) == 2 {
+		p.spelled = []string{spelling(p.runes[0]), spelling(p.runes[1])}
 	}
 	id := int32(len(m.phrases))
 	m.phrases = append(m.phrases, p)
@@ -291,8 +297,9 @@ type ruleText struct {
 	sounds [][]uint16
 	// gap[i] says that something was dropped before character i.
 	gap []bool
-	// border[i] says that pinyin may be cut before character i.
-	border []bool
+	// border[i] says that pinyin may be cut before character i, proper[i] that
+	// it is where the syllables are fewest, which is how it is read.
+	border, proper []bool
 }
 
 func newRuleText(norm string) *ruleText {
@@ -301,7 +308,7 @@ func newRuleText(norm string) *ruleText {
 	t.runes, t.gap = squash(norm)
 	t.text = string(t.runes)
 	t.sounds = make([][]uint16, len(t.runes))
-	t.border = make([]bool, len(t.runes)+1)
+	t.border, t.proper = make([]bool, len(t.runes)+1), make([]bool, len(t.runes)+1)
 	for i := 0; i < len(t.runes); {
 		if !isLatin(t.runes[i]) {
 			t.sounds[i] = snd.of(t.runes[i])
@@ -312,8 +319,10 @@ func newRuleText(norm string) *ruleText {
 		for j < len(t.runes) && isLatin(t.runes[j]) {
 			j++
 		}
-		for k, ok := range snd.syllables(string(t.runes[i:j])) {
-			t.border[i+k] = t.border[i+k] || ok
+		may, proper := snd.cuts(string(t.runes[i:j]))
+		for k := range may {
+			t.border[i+k] = t.border[i+k] || may[k]
+			t.proper[i+k] = t.proper[i+k] || proper[k]
 		}
 		i = j
 	}
@@ -336,7 +345,33 @@ func (t *ruleText) matches(p *phrase, i int, loose bool) (found, bool) {
 	if !t.edge(p.runes[0], i) {
 		return found{}, false
 	}
-	return t.rest(p, 0, found{end: i}, loose || p.han >= 3)
+	f, ok := t.rest(p, 0, found{end: i}, loose || p.han >= 3)
+	if ok && p.spelled != nil && isLatin(t.runes[i]) && isLatin(t.runes[f.end-1]) {
+		return t.plainly(p, i)
+	}
+	return f, ok
+}
+
+// plainly reports whether a phrase of two is spelled at i as a reader would read
+// it there: not of the end of one word and the beginning of the next, nor of
+// letters that belong to other syllables.
+func (t *ruleText) plainly(p *phrase, i int) (found, bool) {
+	mid := i + len(p.spelled[0])
+	end := mid + len(p.spelled[1])
+	if end > len(t.runes) || string(t.runes[i:mid]) != p.spelled[0] || string(t.runes[mid:end]) != p.spelled[1] {
+		return found{}, false
+	}
+	first, last := t.wordEdge(i), t.wordEdge(end)
+	halves := t.gap[mid] && !first && !last
+	if halves || !(first && last) && !(t.proper[i] && t.proper[mid] && t.proper[end]) {
+		return found{}, false
+	}
+	return found{end: end, same: 2, letters: true}, true
+}
+
+// wordEdge reports whether no letters are joined at border i.
+func (t *ruleText) wordEdge(i int) bool {
+	return i == 0 || i == len(t.runes) || t.gap[i] || !isLatin(t.runes[i-1]) || !isLatin(t.runes[i])
 }
 
 // rest matches a phrase from its character k on, where f ends. Pinyin can be cut

@@ -76,6 +76,27 @@ func TestMatcher_ReadsThroughSpellings(t *testing.T) {
 	}
 }
 
+// Two syllables sound like many things: in pinyin they are found as they are
+// usually read and spelled, and where a reader would cut.
+func TestMatcher_TwoCharactersInPinyin(t *testing.T) {
+	t.Parallel()
+	m, err := nlp.NewMatcher([]nlp.Rule{{ID: "rule", Phrases: []string{"血洗", "立案", "集体", "遗言", "癌症", "捅死", "想死"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"xuexi nimen": true, "woyaolian": false, "li an": true, "yi li an le": true, "jiti": true, "jiti tousu": true,
+		"yiyan": true, "yi yan": true, "xie yiyan": true, "aizheng": true, "tongsi ni": true, "woxiangsi": true,
+		"wo xiang si le": true, "woxiang si": true, "xiang sile": true, "xiang死": true, "想si": true, "lian": true,
+		"xiexie ni": false, "lianxi kefu": false, "jitian dao": false, "keyi yanqi ma": false,
+		"shoubudao yanzhengma": false, "wo tongshi": false, "youxiang shi shenme": false,
+	} {
+		if hits := m.Match(text); (len(hits) > 0) != want {
+			t.Errorf("Match(%q) = %+v, want found: %v", text, hits, want)
+		}
+	}
+}
+
 func TestMatcher_NamesBadRules(t *testing.T) {
 	t.Parallel()
 	for _, r := range []nlp.Rule{

@@ -73,6 +73,18 @@ func (s *sounds) learn(p string) uint16 {
 	return id
 }
 
+// spelling is how a character is usually spelled; "" for one that is not read.
+func spelling(r rune) string {
+	args := pinyin.NewArgs()
+	args.Heteronym = true
+	for _, p := range pinyin.SinglePinyin(r, args) {
+		if p = strings.ReplaceAll(p, "ü", "v"); spellable(p) {
+			return p
+		}
+	}
+	return ""
+}
+
 // foldSound joins what southern speakers and input methods confuse: zh z, ch c,
 // sh s, and the final n and ng after i and e.
 func foldSound(p string) string {
@@ -103,31 +115,43 @@ const maxSyllable = 6
 // every border 0..len, whether a complete cut of the whole run has a border
 // there; all false when the run is not pinyin.
 func (s *sounds) syllables(run string) []bool {
+	may, _ := s.cuts(run)
+	return may
+}
+
+// cuts is syllables that also marks the borders of the cuts with the fewest
+// syllables.
+func (s *sounds) cuts(run string) (may, fewest []bool) {
 	n := len(run)
-	fwd, back := make([]bool, n+1), make([]bool, n+1)
-	fwd[0], back[n] = true, true
+	far := n + 1 // more syllables than letters: there is no cut
+	fwd, back := make([]int, n+1), make([]int, n+1)
+	for i := range fwd {
+		fwd[i], back[i] = far, far
+	}
+	fwd[0], back[n] = 0, 0
 	for i := range n {
-		if !fwd[i] {
+		if fwd[i] == far {
 			continue
 		}
 		for l := 1; l <= maxSyllable && i+l <= n; l++ {
 			if _, ok := s.raw[run[i:i+l]]; ok {
-				fwd[i+l] = true
+				fwd[i+l] = min(fwd[i+l], fwd[i]+1)
 			}
 		}
 	}
 	for i := n - 1; i >= 0; i-- {
 		for l := 1; l <= maxSyllable && i+l <= n; l++ {
-			if _, ok := s.raw[run[i:i+l]]; ok && back[i+l] {
-				back[i] = true
-				break
+			if _, ok := s.raw[run[i:i+l]]; ok {
+				back[i] = min(back[i], back[i+l]+1)
 			}
 		}
 	}
-	for i := range fwd {
-		fwd[i] = fwd[i] && back[i]
+	may, fewest = make([]bool, n+1), make([]bool, n+1)
+	for i := range may {
+		may[i] = fwd[i] < far && back[i] < far
+		fewest[i] = may[i] && fwd[i]+back[i] == fwd[n]
 	}
-	return fwd
+	return may, fewest
 }
 
 // IsPinyin reports whether a normalised text in letters is Chinese spelled out:
