@@ -71,6 +71,9 @@ func TestDecide_AsksBackOnlyAboutItsSubject(t *testing.T) {
 		{"怎么修改游戏的名字", bot.Fallback},
 		{"账单看不懂", bot.Clarify},
 		{"征信", bot.Clarify},
+		// The name of a product says that it is about us.
+		{"微粒贷为什么变成别的样子了", bot.Clarify},
+		{"为什么变成别的样子了", bot.Fallback},
 	} {
 		if d := e.Decide(bot.Memory{}, text(tc.text)); d.Action != tc.want {
 			t.Errorf("%s: %s because of %s, want %s", tc.text, d.Action, d.Evidence.Because, tc.want)

@@ -64,11 +64,19 @@ func (e *everyday) share(word string) float64 {
 	return math.Log((n + rareCount) / (e.total + 1))
 }
 
+// productSubject is what the name of a product counts for, about as much as a
+// word that only this field uses. It is read over when texts are compared, so
+// the examples cannot say it.
+const productSubject = 9
+
 // subject is how much more a text sounds like the examples than like anything
 // else: the sum, over its words, of the logarithm of how much more often the
 // examples use the word than everyday language does.
 func (rk *ranker) subject(f *featureText, usual *everyday) float64 {
 	sum := 0.0
+	if f.product {
+		sum = productSubject
+	}
 	for _, w := range f.tokens {
 		if !strings.ContainsFunc(w, isWord) {
 			continue

@@ -27,6 +27,8 @@ type featureText struct {
 	norm   string
 	tokens []string
 	names  []string // distinct
+	// product says that silent words were taken out: the text names a product.
+	product bool
 }
 
 // maxFeatureRunes bounds what of a text is ranked; a longer one is a story, and
@@ -34,8 +36,9 @@ type featureText struct {
 const maxFeatureRunes = 400
 
 func (e *extractor) extract(norm string) featureText {
-	norm = e.syn.drop(words().core(clip(norm, maxFeatureRunes)))
-	f := featureText{norm: norm, tokens: e.seg.cut(norm)}
+	whole := words().core(clip(norm, maxFeatureRunes))
+	norm = e.syn.drop(whole)
+	f := featureText{norm: norm, tokens: e.seg.cut(norm), product: norm != whole}
 	seen := make(map[string]struct{}, 64)
 	prev := ""
 	for _, w := range f.tokens {

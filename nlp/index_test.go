@@ -355,4 +355,7 @@ func TestRank_ReadsOverSilentWords(t *testing.T) {
 	if !named.Exact || named.Candidates[0].Label != plain.Candidates[0].Label {
 		t.Errorf("with a product's name: %+v", named)
 	}
+	if named.Subject <= plain.Subject || named.Thresholds.Low >= plain.Thresholds.Low || named.Thresholds.High != plain.Thresholds.High {
+		t.Errorf("a product's name makes a text ours: subject %v and %v, thresholds %v and %v", plain.Subject, named.Subject, plain.Thresholds, named.Thresholds)
+	}
 }
