@@ -19,8 +19,8 @@ type calibration struct {
 	Fuse [weighed]float64
 	// Weights are of the logistic regression over the evidence for the winner.
 	Weights [evidences]float64
-	// Steps map what that says to how often it was right.
-	Steps steps
+	// Curve maps what that says to how often it was right.
+	Curve curve
 	// High and Low are the thresholds; Even is the one above which, of questions
 	// whose label is known, the share [precision] is right.
 	High, Low, Even float64
@@ -39,7 +39,7 @@ func uncalibrated() calibration {
 		High: 0.75, Low: 0.25, Even: 0.75,
 		Weights: [evidences]float64{-4, 0.5, 0.5, 3, 0.2, 3},
 	}
-	c.Fuse = startFuse()
+	c.Fuse, c.Curve = startFuse(), straight()
 	return c
 }
 
@@ -100,7 +100,7 @@ const (
 // probability grows with the evidence everywhere, so that it orders questions as
 // the evidence does.
 func (c *calibration) probability(x [evidences]float64) float64 {
-	return leastP + (mostP-leastP)*c.Steps.at(dotProduct(c.Weights, x))
+	return leastP + (mostP-leastP)*sigmoid(c.Curve.at(dotProduct(c.Weights, x)))
 }
 
 func dotProduct(w, x [evidences]float64) float64 {
@@ -275,7 +275,7 @@ func calibrate(samples []sample) calibration {
 	for i := range all {
 		all[i].z = dotProduct(c.Weights, all[i].x)
 	}
-	c.Steps = fitSteps(all)
+	c.Curve = fitCurve(all)
 	for i := range all {
 		all[i].p = c.probability(all[i].x)
 	}
@@ -424,9 +424,8 @@ const (
 	farWeight     = 0.1
 )
 
-// logistic weighs the evidence by Newton's method. No evidence may count
-// against: where it seems to, two kinds of evidence say the same, and outside
-// the samples it would mislead; it is left out and the rest weighed again.
+// logistic weighs the evidence. None may count against: where it seems to, two
+// kinds of evidence say the same, and outside the samples it would mislead.
 func logistic(all []judged) [evidences]float64 {
 	var known, unknown, far float64
 	for i := range all {
@@ -449,31 +448,38 @@ func logistic(all []judged) [evidences]float64 {
 			j.weight = unknownWeight * known / unknown
 		}
 	}
+	return rising(all, [evidences]float64{}, 1e-2)
+}
+
+// rising weighs by Newton's method. What would count against is left out, all
+// but the constant, and the rest weighed again.
+func rising(all []judged, usual [evidences]float64, ridge float64) [evidences]float64 {
 	var use [evidences]bool
 	for i := range use {
 		use[i] = true
 	}
 	for {
-		w := newton(all, use)
+		w := newton(all, use, usual, ridge)
 		worst := 0
 		for i := 1; i < evidences; i++ {
-			if w[i] < w[worst] || (worst == 0 && w[i] < 0) {
+			if w[i] < 0 && (worst == 0 || w[i] < w[worst]) {
 				worst = i
 			}
 		}
 		if worst == 0 {
 			return w
 		}
-		use[worst] = false
+		use[worst], usual[worst] = false, 0
 	}
 }
 
-// newton fits the weights of the evidence in use; the others are 0.
+// newton fits the weights of the evidence in use, drawn by the ridge to what is
+// usual; the others are 0. It starts at nothing, where its steps are safe.
 //
 //nolint:gosec // G602: every index runs over arrays of one size
-func newton(all []judged, use [evidences]bool) [evidences]float64 {
+func newton(all []judged, use [evidences]bool, usual [evidences]float64, ridge float64) [evidences]float64 {
 	var w [evidences]float64
-	const rounds, ridge = 12, 1e-2
+	const rounds = 12
 	for range rounds {
 		var g [evidences]float64
 		var h [evidences][evidences]float64
@@ -496,7 +502,7 @@ func newton(all []judged, use [evidences]bool) [evidences]float64 {
 				h[b][a] = h[a][b]
 			}
 			h[a][a] += ridge
-			g[a] -= ridge * w[a]
+			g[a] -= ridge * (w[a] - usual[a])
 		}
 		for a, used := range use {
 			if used {
@@ -541,74 +547,80 @@ func solve(h [evidences][evidences]float64, g [evidences]float64) [evidences]flo
 	return g
 }
 
-// steps are how often, at a few values of the evidence, the winner was right
-// among questions whose label is known. Between them it is interpolated, in log
-// odds; zero steps take the evidence as log odds.
-type steps struct {
-	N    int64
-	Z, O [maxSteps]float64 // evidence, log odds
+// curve is how likely the winner is right at a value of the evidence, among
+// questions whose label is known: log odds that rise in straight pieces, joined
+// at knots.
+type curve struct {
+	Base  float64
+	Knots [pieces - 1]float64
+	Rise  [pieces]float64 // of the log odds for one of evidence
 }
 
+// The lowest tenth of the questions has most of the mistakes, and the next fifth
+// most of the rest: each has its own piece where it holds leastSamples. More
+// pieces follow the chance of the samples, fewer miss the bend.
 const (
-	maxSteps = 16
-	stepSize = 40 // samples a step is judged on at least
+	pieces       = 3
+	leastSamples = 40
+	// leastRise keeps questions with different evidence apart.
+	leastRise = 0.05
 )
 
-func fitSteps(all []judged) steps {
+// straight takes the evidence as log odds.
+func straight() curve { return curve{Rise: [pieces]float64{1, 1, 1}} }
+
+func fitCurve(all []judged) curve {
 	var known []judged
 	for _, j := range all {
 		if j.known && j.whole {
 			known = append(known, j)
 		}
 	}
+	c := straight()
+	if len(known) < 2*leastSamples {
+		return c
+	}
 	sort.SliceStable(known, func(i, j int) bool { return known[i].z < known[j].z })
-	n := min(maxSteps, len(known)/stepSize)
-	if n < 2 {
-		return steps{}
-	}
-	type bin struct{ z, right, n float64 }
-	var bins []bin
-	for i := range n {
-		var b bin
-		for _, j := range known[i*len(known)/n : (i+1)*len(known)/n] {
-			b.n++
-			b.z += j.z
-			if j.ok {
-				b.right++
-			}
+	for i, share := range [pieces - 1]float64{0.1, 0.3} {
+		// Without a knot of its own a piece has no length: it ends where all begin.
+		at := int(share * float64(len(known)))
+		if at < leastSamples {
+			at = 0
 		}
-		bins = append(bins, b)
-		// More evidence is never less likely to be right: neighbours that say
-		// so are one.
-		for len(bins) > 1 {
-			a, b := bins[len(bins)-2], bins[len(bins)-1]
-			if a.right/a.n < b.right/b.n {
-				break
-			}
-			bins = append(bins[:len(bins)-2], bin{a.z + b.z, a.right + b.right, a.n + b.n})
-		}
+		c.Knots[i] = known[at].z
 	}
-	s := steps{N: int64(len(bins))}
-	for i, b := range bins {
-		s.Z[i] = b.z / b.n
-		s.O[i] = logOdds((b.right + 0.25) / (b.n + 0.5))
+	for i := range known {
+		known[i].weight, known[i].x = 1, c.spread(known[i].z)
 	}
-	return s
+	w := rising(known, [evidences]float64{1: 1, 2: 1, 3: 1}, 1)
+	c.Base = w[0]
+	for i := range c.Rise {
+		c.Rise[i] = max(w[1+i], leastRise)
+	}
+	return c
 }
 
-func (s *steps) at(z float64) float64 {
-	n := int(s.N)
-	switch {
-	case n == 0:
-		return sigmoid(z)
-	case z <= s.Z[0]:
-		return sigmoid(s.O[0] + z - s.Z[0])
-	case z >= s.Z[n-1]:
-		return sigmoid(s.O[n-1] + (z-s.Z[n-1])/4)
+// spread is a constant and how far the evidence reaches into each piece.
+func (c *curve) spread(z float64) [evidences]float64 {
+	x := [evidences]float64{1, min(z, c.Knots[0])}
+	for i, from := range c.Knots {
+		to := math.Inf(1)
+		if i+1 < len(c.Knots) {
+			to = c.Knots[i+1]
+		}
+		x[2+i] = max(0, min(z, to)-from)
 	}
-	i := sort.SearchFloat64s(s.Z[:n], z)
-	t := (z - s.Z[i-1]) / (s.Z[i] - s.Z[i-1])
-	return sigmoid(s.O[i-1] + t*(s.O[i]-s.O[i-1]))
+	return x
+}
+
+// at returns log odds.
+func (c *curve) at(z float64) float64 {
+	x := c.spread(z)
+	o := c.Base
+	for i, rise := range c.Rise {
+		o += rise * x[1+i]
+	}
+	return o
 }
 
 // What the thresholds aim at.

@@ -191,7 +191,7 @@ func newIndex(seg *Segmenter, syn *synonyms, ex []Example) (*Index, []featureTex
 }
 
 // modelVersion changes whenever features, training or the file change.
-const modelVersion = 4
+const modelVersion = 5
 
 // key names what a model was trained on.
 func (ix *Index) key(o TrainOptions) string {
