@@ -13,10 +13,14 @@ import (
 	"wensheng/internal/archive"
 	"wensheng/internal/chat"
 	"wensheng/internal/config"
+	"wensheng/internal/knowledge"
 )
 
 // Asker answers single questions with the very engine that serves.
-type Asker struct{ engine *bot.Engine }
+type Asker struct {
+	engine *bot.Engine
+	clock  func() time.Time
+}
 
 // NewAsker loads what a gateway with that config would serve: the directory, or
 // the published version where there is a database, or the embedded base.
@@ -33,7 +37,7 @@ func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Ask
 		return nil, err
 	}
 	e, _ := live.Acquire() // as long as the process
-	return &Asker{engine: e}, nil
+	return &Asker{engine: e, clock: time.Now}, nil //nolint:forbidigo // where no clock is injected, the real one is read here
 }
 
 // published opens the database that may hold published versions; it is nil where
@@ -73,9 +77,15 @@ type Candidate struct {
 	Confidence float64 `json:"confidence"`
 }
 
-// Ask decides on one text as the first word of a fresh conversation.
+// Ask decides on one text as the first word, today, of a fresh conversation.
 func (a *Asker) Ask(text string) Answer {
-	return answerOf(text, a.engine.Decide(bot.Memory{}, bot.Input{Text: text, Kind: chat.KindText, Channel: config.KindWeb}))
+	return answerOf(text, a.decide(text, config.KindWeb))
+}
+
+func (a *Asker) decide(text, channel string) bot.Decision {
+	return a.engine.Decide(bot.Memory{}, bot.Input{
+		Text: text, Kind: chat.KindText, Channel: channel, Day: a.clock().In(knowledge.China),
+	})
 }
 
 // answerOf shows a decision as `ask --json` prints it; the console's test tool

@@ -11,10 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"wensheng/bot"
 	"wensheng/intents"
 	"wensheng/intents/exchange"
-	"wensheng/internal/chat"
 	"wensheng/internal/config"
 )
 
@@ -281,7 +279,7 @@ func Batch(ctx context.Context, cfg *config.Config, log *slog.Logger, name strin
 		if channel == "" {
 			channel = config.KindWeb
 		}
-		d := asker.engine.Decide(bot.Memory{}, bot.Input{Text: c.Text, Kind: chat.KindText, Channel: channel})
+		d := asker.decide(c.Text, channel)
 		r.Cases++
 		if (c.Topic == "" || d.Topic == c.Topic) && (c.Action == "" || string(d.Action) == c.Action) {
 			r.Passed++

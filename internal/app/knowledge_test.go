@@ -52,6 +52,12 @@ topics:
 // publishSmall puts the small knowledge base in force before a gateway starts.
 func publishSmall(tb testing.TB, url, data string) {
 	tb.Helper()
+	publishTopics(tb, url, data, smallBase)
+}
+
+// publishTopics does so with one file of topics.
+func publishTopics(tb testing.TB, url, data, topics string) {
+	tb.Helper()
 	db, err := archive.Open(tb.Context(), archive.Options{URL: url, Dir: data, Sealer: sealer(tb)})
 	if err != nil {
 		tb.Fatal(err)
@@ -61,7 +67,7 @@ func publishSmall(tb testing.TB, url, data string) {
 			tb.Error(err)
 		}
 	}()
-	files := intents.Files{"topics/a.yaml": []byte(smallBase)}
+	files := intents.Files{"topics/a.yaml": []byte(topics)}
 	base, problems := intents.Load(files.FS())
 	if base == nil {
 		tb.Fatal(problems)

@@ -200,7 +200,7 @@ func (l *Library) Try(ctx context.Context, in kb.TryInput) (decision, memory any
 		return nil, nil, err
 	}
 	defer e.release()
-	input := bot.Input{Text: in.Text, Kind: chat.KindText, Channel: in.Channel, Pick: in.Pick}
+	input := bot.Input{Text: in.Text, Kind: chat.KindText, Channel: in.Channel, Pick: in.Pick, Day: l.o.Clock().In(China)}
 	if in.Channel == "" {
 		input.Channel = intents.ChannelWeb
 	}
