@@ -694,12 +694,13 @@ func (t *turn) report() *Form {
 			said = append(said, x.Label+" "+x.Value)
 		}
 	}
+	id, vars := "summary_form_empty", map[string]string{"form": f.Title}
 	if len(said) > 0 {
-		vars := map[string]string{"form": f.Title, "values": t.list(said)}
-		maps.Copy(vars, t.e.facts)
-		if note, err := t.e.base.Say("summary_form", "", vars); err == nil {
-			out.Note = note
-		}
+		id, vars["values"] = "summary_form", t.list(said)
+	}
+	maps.Copy(vars, t.e.facts)
+	if note, err := t.e.base.Say(id, "", vars); err == nil {
+		out.Note = note
 	}
 	return out
 }

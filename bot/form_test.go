@@ -398,3 +398,20 @@ func TestForm_EndsAndYieldsWhateverIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// Who calls a person out of a form is handed over for that, and the person sees
+// which form it was, also where nothing was filled in yet.
+func TestForm_APersonSeesWhichFormWasLeft(t *testing.T) {
+	t.Parallel()
+	e := formEngine(t)
+	for _, said := range [][]bot.Input{{text(start), text("转人工")}, {text(start), text("重复扣了"), text("转人工")}} {
+		d := dialogue(t, e, false, bot.Memory{}, said...)[len(said)-1]
+		if d.Action != bot.Handoff || d.Reason != "human" || d.Form == nil || d.Form.ID != "wrong_deduction" || d.Form.State != bot.FormStopped {
+			t.Errorf("%d messages: %s %s, form %+v", len(said), d.Action, d.Reason, d.Form)
+			continue
+		}
+		if note := d.Form.Title + "："; !strings.Contains(d.Summary, note) || !strings.HasSuffix(d.Summary, d.Form.Note) {
+			t.Errorf("%d messages: the summary does not say %s: %s", len(said), note, d.Summary)
+		}
+	}
+}

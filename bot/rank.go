@@ -133,7 +133,11 @@ func subject(r nlp.Ranking) float64 {
 // is a guess already.
 func (t *turn) likely(r nlp.Ranking) *intents.Topic {
 	first := r.Candidates[0]
-	if r.Negated || first.P < likelyP || r.Margin < likelyMargin || r.Coverage < likelyCoverage || subject(r) < likelySubject ||
+	coverage := likelyCoverage
+	if first.P >= r.Thresholds.High {
+		coverage = offerCoverage // figures, dates and names are words its wordings lack
+	}
+	if r.Negated || first.P < likelyP || r.Margin < likelyMargin || r.Coverage < coverage || subject(r) < likelySubject ||
 		t.d.Evidence.Context != "" || len(t.d.Evidence.Heard) > 0 || t.keyword(r) {
 		return nil
 	}
