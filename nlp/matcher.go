@@ -362,8 +362,9 @@ func (t *ruleText) plainly(p *phrase, i int) (found, bool) {
 		return found{}, false
 	}
 	first, last := t.wordEdge(i), t.wordEdge(end)
+	whole, cut := first && last, t.proper[i] && t.proper[mid] && t.proper[end]
 	halves := t.gap[mid] && !first && !last
-	if halves || !(first && last) && !(t.proper[i] && t.proper[mid] && t.proper[end]) {
+	if halves || !whole && !cut {
 		return found{}, false
 	}
 	return found{end: end, same: 2, letters: true}, true

@@ -53,6 +53,8 @@ const (
 	// usualReadings is how many readings of a character are used: later ones are
 	// of names and old books. maxReadings bounds in how many ways one word is read.
 	usualReadings, maxReadings = 2, 8
+	// maxAlike is how many words that sound the same are known, the commonest.
+	maxAlike = 8
 	// maxHeardRunes is how long a text may be: who types more types what he means.
 	maxHeardRunes = 120
 	// earBeam is how many readings of a text's beginning are kept.
@@ -110,6 +112,12 @@ func newEar(texts []featureText, usual *everyday, syn *synonyms) *ear {
 				e.learn(string(r)) // heard in pinyin, where nothing better is
 			}
 		}
+	}
+	for node, list := range e.ends {
+		slices.SortFunc(list, func(a, b int32) int {
+			return cmp.Or(cmp.Compare(e.words[b].count, e.words[a].count), cmp.Compare(a, b))
+		})
+		e.ends[node] = slices.Clip(list[:min(len(list), maxAlike)])
 	}
 	return e
 }
@@ -524,8 +532,12 @@ func (t *hearing) text(pieces []step) (string, []Heard) {
 		}
 		joined = true
 	}
-	if len(out) == 0 {
+	if len(out) == 0 || t.spelled && !slices.ContainsFunc(pieces, t.word) {
 		return string(t.runes), nil
 	}
 	return b.String(), out
 }
+
+// word reports whether a piece was read as a word of more than one character:
+// single ones can be made of any pinyin.
+func (t *hearing) word(p step) bool { return p.read && len(t.words[p.word].runes) > 1 }
