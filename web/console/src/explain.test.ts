@@ -48,6 +48,9 @@ describe("remarks", () => {
     const got = remarks(with_({ coverage: 0.4, margin: 0.73, negated: true, context: "how" }));
     expect(got).toEqual(["接着上文「怎样提前还款」理解", "话里带否定", "知识库只认得这句话的 40%，其余没见过", "分类上比第二名「怎样提前还款」领先 0.73"]);
   });
+  it("name what was read by its sound", () => {
+    expect(remarks({ norm: "怎么提额", heard: [{ from: "题额", to: "提额" }] })).toEqual(["原文「题额」按读音理解为「提额」"]);
+  });
   it("a denial is not said twice, an exact match leads by definition", () => {
     expect(remarks(with_({ because: "negated", negated: true, exact: true, margin: 1 }))).toEqual([]);
   });

@@ -26,6 +26,8 @@ export interface Feature {
 export interface Evidence {
   norm?: string;
   tokens?: string[];
+  /** What was read as words that sound the same; norm is the text with those. */
+  heard?: { from: string; to: string }[];
   rules?: Rule[];
   because?: string;
   top?: Scored[];
@@ -117,6 +119,7 @@ export function headline(ev: Evidence): string {
 export function remarks(ev: Evidence): string[] {
   const w = t.explain;
   const out: string[] = [];
+  for (const h of list(ev.heard)) out.push(w.heardAs(h.from, h.to));
   if (ev.context) out.push(w.context(contextTitle(ev)));
   if (ev.negated && ev.because !== "negated") out.push(w.negation);
   if (ev.coverage !== undefined && list(ev.top).length) out.push((ev.coverage < 0.5 ? w.uncovered : w.covered)(percent(ev.coverage)));

@@ -250,6 +250,7 @@ const zh = {
     rule: (name: string, found: string) => `${name}` + (found ? `，依据原话「${found}」` : ""),
     two: (both: string, first: string) => `一句话里问了两件事：${both}` + (first ? `，先答「${first}」` : "，请客户选择"),
     form: (did: string) => `正在填写表单：${did}`,
+    heardAs: (from: string, to: string) => `原文「${from}」按读音理解为「${to}」`,
     context: (title: string) => `接着上文「${title}」理解`,
     negation: "话里带否定",
     covered: (p: string) => `知识库认得这句话的 ${p}`,
