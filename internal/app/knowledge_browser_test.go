@@ -13,6 +13,8 @@ import (
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
+
+	"wensheng/internal/kb"
 )
 
 // logIn fills the login form; what comes next depends on the roles.
@@ -50,14 +52,23 @@ func (b *tab) wide(where string) {
 	}
 }
 
+// newsroom is a gateway on which the small knowledge base is published, with an
+// editor, bian, and a supervisor, he; cfg is its config file.
+func newsroom(t *testing.T) (g *gateway, cfg string) {
+	t.Helper()
+	o := gatewayOptions{small: true, data: shortDir(t)}
+	publishSmall(t, "", o.data)
+	g = start(t, o)
+	cfg = configFile(t, o)
+	g.hire(t, cfg, "bian", "卞文", "editor")
+	g.hire(t, cfg, "he", "何静", "supervisor", "compliance")
+	return g, cfg
+}
+
 func TestBrowser_KnowledgeIsMadeBetter(t *testing.T) {
 	t.Parallel()
 	browser := chromium(t)
-	o := gatewayOptions{small: true, data: shortDir(t)}
-	publishSmall(t, "", o.data)
-	g := start(t, o)
-	g.hire(t, configFile(t, o), "bian", "卞文", "editor")
-	g.hire(t, configFile(t, o), "he", "何静", "supervisor", "compliance")
+	g, _ := newsroom(t)
 
 	// A visitor asks what the knowledge base knows; another, who leaves, what it does not.
 	v := openTab(t, browser, "visitor", widgetRoot, g.url+"/demo", 1280, 800)
@@ -236,12 +247,7 @@ func (b *tab) reason(words, button string) {
 func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 	t.Parallel()
 	b := chromium(t)
-	o := gatewayOptions{small: true, data: shortDir(t)}
-	publishSmall(t, "", o.data)
-	g := start(t, o)
-	cfg := configFile(t, o)
-	g.hire(t, cfg, "bian", "卞文", "editor")
-	g.hire(t, cfg, "he", "何静", "supervisor", "compliance")
+	g, cfg := newsroom(t)
 	ed := g.addAgent(t, cfg, "lin", "editor") // the other editor, by the API alone
 
 	// What there is to learn from: two questions nobody answered, one answer that helped.
@@ -305,7 +311,7 @@ func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 		"bill_copy,怎么要纸质账单,还款,纸质账单可以打客服热线申请。,打热线申请。,\"纸质账单怎么要\n寄一份账单给我\",y\n")
 	e.click(".panel button", "导 入")
 	e.sees(".ant-alert-success", "新增 1 个，修改 1 个，删除 0 个")
-	e.sees(".findings .finding", "\"备注\" 不认识，没有读取")
+	e.sees(".findings .finding", "“备注”不认识，没有读取")
 	e.shot("61-kb-import-done")
 	e.wide("what a sheet changed")
 	e.upload(field, "nlu.yml", "version: \"3.1\"\nnlu:\n- intent: bill_copy\n  examples: |\n    - 纸质账单怎么要\n    - 能寄纸质账单吗\n")
@@ -361,19 +367,10 @@ func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 	e.noCodes("repay_date", "fallback", "chitchat")
 
 	// A run that waits behind others is cancelled.
-	var many strings.Builder
-	many.WriteString("text,topic\n")
-	for i := range 5000 {
-		fmt.Fprintf(&many, "第%d个人问的是什么时候到还款日,repay_date\n", i)
-	}
-	status, raw := ed.raw("POST", "/knowledge/tests?name=long&format=csv", 0, many.String())
-	var long version
-	if status != http.StatusCreated || json.Unmarshal([]byte(raw), &long) != nil {
-		t.Fatalf("test set: %d %s", status, raw)
-	}
+	long := ed.longTest()
 	var ahead [4]struct{ Run string }
 	for i := range ahead {
-		ed.must(http.StatusAccepted, "POST", "/tests/"+long.ID+"/run", map[string]string{"version": "current"}, &ahead[i])
+		ed.must(http.StatusAccepted, "POST", "/tests/"+long+"/run", map[string]string{"version": "current"}, &ahead[i])
 	}
 	e.click(".topic-head button", "运行")
 	e.sees(".run", "")
@@ -384,7 +381,7 @@ func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 	}
 	e.sees(".ant-alert-info", "已取消")
 	e.shot("67-kb-run-cancelled")
-	ed.must(http.StatusNoContent, "DELETE", "/tests/"+long.ID, nil, nil)
+	ed.must(http.StatusNoContent, "DELETE", "/tests/"+long, nil, nil)
 
 	// Learning: one question becomes a phrasing, the other a Topic.
 	e.click(".kb-tabs .ant-tabs-tab", "学习")
@@ -475,6 +472,110 @@ func TestBrowser_KnowledgeGoesAstrayAndBack(t *testing.T) {
 	if got := ed.tried("提前还款要手续费吗"); got != "提前还款不收手续费。" {
 		t.Errorf("after the way back the bot says %q", got)
 	}
+}
+
+// longTest brings in a set of tests that takes a while, and returns its id.
+func (a *agent) longTest() string {
+	a.t.Helper()
+	var sheet strings.Builder
+	sheet.WriteString("text,topic\n")
+	for i := range 5000 {
+		fmt.Fprintf(&sheet, "第%d个人问的是什么时候到还款日,repay_date\n", i)
+	}
+	status, raw := a.raw("POST", "/knowledge/tests?name=long&format=csv", 0, sheet.String())
+	var made version
+	if status != http.StatusCreated || json.Unmarshal([]byte(raw), &made) != nil {
+		a.t.Fatalf("test set: %d %s", status, raw)
+	}
+	return made.ID
+}
+
+// Files for other programs, a check that is cancelled, a version that is sent
+// back, and how well the bot understands.
+func TestBrowser_KnowledgeIsJudgedAndMeasured(t *testing.T) {
+	t.Parallel()
+	b := chromium(t)
+	g, cfg := newsroom(t)
+	ed := g.addAgent(t, cfg, "lin", "editor")
+	e := openTab(t, b, "editor-measures", pageRoot, g.url+"/console/kb/files", 1280, 800)
+	e.logIn("bian")
+	dir := e.downloads()
+
+	// Out, for other programs and for a backup.
+	e.click(".ant-radio-wrapper", "Rasa")
+	e.click(".panel button", "导出")
+	name, data := e.saved(dir)
+	if !strings.HasSuffix(name, ".rasa.yaml") || !bytes.Contains(data, []byte("nlu:")) || !bytes.Contains(data, []byte("提前结清收不收费")) {
+		t.Errorf("exported %s:\n%s", name, data)
+	}
+	e.click(".ant-radio-wrapper", "知识目录")
+	e.shot("75-kb-export")
+	e.click(".panel button", "导出")
+	name, data = e.saved(dir)
+	if files, err := kb.Unpack(data); !strings.HasSuffix(name, ".zip") || err != nil || string(files["topics/a.yaml"]) != smallBase {
+		t.Errorf("exported %s, %v: %s", name, err, files["topics/a.yaml"])
+	}
+
+	// A check is cancelled while it computes; the version says so, and is checked again.
+	var sets [8]string
+	for i := range sets {
+		sets[i] = ed.longTest()
+	}
+	e.click(".kb-tabs .ant-tabs-tab", "版本")
+	e.click(".filters button", "新建草稿")
+	e.write("#version-title", "换个说法")
+	e.click(".ant-modal-footer button", "确定")
+	e.sees(".topic-head h2", "换个说法")
+	var list struct{ Items []version }
+	ed.must(http.StatusOK, "GET", "/versions", nil, &list)
+	draft := list.Items[0]
+	ed.write(&draft, "PUT", "repay_early", worded("提前还款免费。"))
+	e.click(".ant-tabs-tab", "问题")
+	e.sees(".findings .finding", "至少要 10 条才认得准")
+	e.shot("76-kb-findings")
+	e.noCodes("phrasings", "topic ", "config")
+	e.click(".actions button", "提交复核")
+	e.reason("换个说法", "提交复核")
+	e.click(".ant-tabs-tab", "发布检查")
+	e.sees(".gate .run", "运行中")
+	e.shot("77-kb-check-runs")
+	e.click(".gate .run button", "取消")
+	e.sees(".gate .ant-alert-info", "已取消")
+	e.sees(".gate .dim", "可以重新检查")
+	e.shot("78-kb-check-cancelled")
+	for _, id := range sets {
+		ed.must(http.StatusNoContent, "DELETE", "/tests/"+id, nil, nil)
+	}
+	e.click(".gate button", "重新检查")
+	e.sees(".gate .verdict", "条通过")
+	e.misses(".gate .ant-alert", "")
+
+	// It is sent back with a reason, which its author reads.
+	s := openTab(t, b, "supervisor-judges", pageRoot, g.url+"/console/kb/versions/"+draft.ID, 1280, 800)
+	s.logIn("he")
+	s.click(".actions button", "退 回")
+	s.sees(".ant-modal-footer button:disabled", "退 回")
+	s.shot("79-kb-reject")
+	s.reason("短信里的说法也要改", "退 回")
+	s.sees(".topic-head .tag", "已退回")
+	e.click(".topic-head button", "返回")
+	e.shot("80-kb-versions")
+	e.click(".ant-table-row .topic-link", "换个说法")
+	e.sees(".ant-alert-error", "短信里的说法也要改")
+	e.sees(".topic-head .tag", "已退回")
+	e.shot("81-kb-rejected")
+	e.wide("a version that was sent back")
+
+	// How well it understands, Topic by Topic.
+	e.click(".kb-tabs .ant-tabs-tab", "评测")
+	e.click(".kb-page button", "开始评测")
+	e.sees(".report .numbers", "首选正确")
+	e.sees(".report .chart", "90%")
+	e.sees(".report h3", "最值得补充问法的知识点")
+	e.sees(".report h3", "容易混淆的知识点")
+	e.shot("82-kb-eval")
+	e.wide("how well it understands")
+	e.noCodes("repay_date", "repay_early")
 }
 
 // topicOf reads a Topic of a version.

@@ -73,6 +73,7 @@ function Report({ r }: { r: EvalReport }) {
               <tr>{[k.list.title, w.rate, w.n, w.confused, ""].map((h, i) => <th key={i} scope="col">{h}</th>)}</tr>
             </thead>
             <tbody>
+              {!r.weakest?.length && <tr><td colSpan={5} className="dim">{w.weakestNone}</td></tr>}
               {(r.weakest ?? []).map((x) => (
                 <tr key={x.topic}>
                   <td>{x.title || title(x.topic)}</td>
@@ -92,6 +93,7 @@ function Report({ r }: { r: EvalReport }) {
               <tr>{[k.list.title, w.as, w.times, w.examples].map((h) => <th key={h} scope="col">{h}</th>)}</tr>
             </thead>
             <tbody>
+              {!r.confusions?.length && <tr><td colSpan={4} className="dim">{w.confusionsNone}</td></tr>}
               {(r.confusions ?? []).slice(0, 20).map((x) => (
                 <tr key={x.a + x.b}>
                   <td><TopicLink id={x.a} title={title(x.a)} /></td>
@@ -112,7 +114,7 @@ const width = 520;
 const height = 170;
 const left = 40;
 const bottom = 24;
-const top = 14;
+const top = 26;
 const plot = height - bottom - top;
 
 /** Bars of how many texts had which confidence, the right ones dark. */
@@ -132,6 +134,7 @@ export function Histogram({ bins }: { bins: NonNullable<EvalReport["histogram"]>
           <text x={left + i * step} y={height - 8} textAnchor="middle">{percent(b.from)}</text>
         </g>
       ))}
+      <text x={width} y={height - 8} textAnchor="end">{percent(1)}</text>
     </svg>
   );
 }

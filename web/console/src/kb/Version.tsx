@@ -10,7 +10,7 @@ import { DiffView } from "./Diff";
 import { gateState, mayOverride, mayPublish, mayWrite, outcome, own, split } from "./logic";
 import { Findings, Loaded, ReasonDialog, RunBar, StateTag } from "./parts";
 
-const step: Record<Version["state"], number> = { draft: 0, rejected: 0, review: 1, approved: 2, published: 3, replaced: 3 };
+const step: Record<Version["state"], number> = { draft: 0, rejected: 1, review: 1, approved: 2, published: 3, replaced: 3 };
 
 type Ask = "" | "submit" | "approve" | "reject" | "override" | "rollback";
 
@@ -110,8 +110,8 @@ function Whole({ v, reload }: { v: Version; reload: () => Promise<void> }) {
           title,
           content: [
             `${person(v.created_by)} ${clock(v.created_at)}`,
-            v.submitted_by && w.submittedBy(person(v.submitted_by)),
-            v.reviewed_by && w.reviewedBy(person(v.reviewed_by)),
+            v.state === "rejected" ? w.rejectedBy(person(v.reviewed_by)) : v.submitted_by && w.submittedBy(person(v.submitted_by)),
+            v.state !== "rejected" && v.reviewed_by && w.reviewedBy(person(v.reviewed_by)),
             v.published_by && `${person(v.published_by)} ${v.published_at ? clock(v.published_at) : ""}`,
           ][i] || "\u00a0",
         }))}
@@ -150,7 +150,7 @@ function Whole({ v, reload }: { v: Version; reload: () => Promise<void> }) {
           {
             key: "problems",
             label: problems.value ? `${k.problem.title} ${problems.value.length}` : k.problem.title,
-            children: <Loaded of={problems}>{(items) => <Findings items={items} open={(p) => p.topic && go({ tab: "topics", id: p.topic, v: v.id })} />}</Loaded>,
+            children: <Loaded of={problems}>{(items) => <Findings items={items} title={title} open={(p) => p.topic && go({ tab: "topics", id: p.topic, v: v.id })} />}</Loaded>,
           },
           { key: "gate", label: w.gate, children: <GateTab v={v} check={check} setID={setChecking} /> },
         ]}

@@ -78,7 +78,7 @@ function NewDraft({ onClose }: { onClose: () => void }) {
       <label className="label" htmlFor="version-title">
         {w.addTitle}
       </label>
-      <Input id="version-title" autoFocus maxLength={100} value={title} placeholder={w.addHint} onChange={(ev) => setTitle(ev.target.value)} onPressEnter={() => title.trim() && void create()} />
+      <Input id="version-title" autoFocus maxLength={80} value={title} placeholder={w.addHint} onChange={(ev) => setTitle(ev.target.value)} onPressEnter={() => title.trim() && void create()} />
       <label className="label" htmlFor="version-from">
         {w.from}
       </label>

@@ -38,7 +38,7 @@ export function DraftDialog({ from, onDraft, onClose }: { from: string; onDraft:
           <label className="label" htmlFor="draft-title">
             {k.version.addTitle}
           </label>
-          <Input id="draft-title" maxLength={100} value={title} placeholder={k.version.addHint} onChange={(ev) => setTitle(ev.target.value)} onPressEnter={() => title.trim() && void go()} />
+          <Input id="draft-title" maxLength={80} value={title} placeholder={k.version.addHint} onChange={(ev) => setTitle(ev.target.value)} onPressEnter={() => title.trim() && void go()} />
         </>
       )}
     </Modal>

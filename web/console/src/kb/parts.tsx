@@ -81,7 +81,7 @@ export function RunBar({ run, error }: { run: Run | undefined; error: string }) 
 }
 
 /** Findings lists problems; each leads to where it can be mended. */
-export function Findings({ items, open, within, limit = 200 }: { items: Finding[]; open: (p: Finding) => void; within?: string; limit?: number }) {
+export function Findings({ items, open, within, title, limit = 200 }: { items: Finding[]; open: (p: Finding) => void; within?: string; title?: (id: string) => string; limit?: number }) {
   const { errors, warnings } = split(items);
   if (!items.length) return <p className="dim">{k.problem.none}</p>;
   const sorted = [...errors, ...warnings];
@@ -96,7 +96,7 @@ export function Findings({ items, open, within, limit = 200 }: { items: Finding[
                 {p.warning ? k.problem.warning : k.problem.error}
               </Tag>
               <b>{word(k.problem.rule, p.rule)}</b>
-              {p.topic && p.topic !== within && <span className="mono">{p.topic}</span>}
+              {p.topic && p.topic !== within && (title ? <span>{title(p.topic)}</span> : <span className="mono">{p.topic}</span>)}
               <span className="dim said">
                 {[said(p), place(p)].filter(Boolean).join(" · ")}
               </span>
