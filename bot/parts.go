@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,11 @@ const (
 	partRunes = 4
 	// maxParts bounds the parts looked at; a longer message tells a story.
 	maxParts = 4
+	// storyRunes is how long a message must be to tell a story: what it asks
+	// stands in one of its sentences, and all of it is about too much.
+	storyRunes = 60
+	// maxSentences bounds the sentences looked at in a story.
+	maxSentences = 24
 	// shortAnswer is how long, in characters, each of two answers may be for
 	// both to be given at once.
 	shortAnswer = 120
@@ -86,6 +92,36 @@ func (t *turn) requests(whole nlp.Ranking) []request {
 	}
 	return out
 }
+
+// asked are the first candidates of the sentences of a message, where they are
+// known, and of those that ask something in a story, where they may be offered;
+// the likeliest first. They are offered where all of the message is not sure.
+func (t *turn) asked() []nlp.Candidate {
+	parts := t.split(t.norm)
+	story := t.story()
+	if len(parts) < 2 || len(parts) > maxParts && !story {
+		return nil
+	}
+	var out []nlp.Candidate
+	for _, p := range parts[:min(len(parts), maxSentences)] {
+		if story && !t.asks(p) {
+			continue
+		}
+		r := t.e.index.Rank(p, rankDepth)
+		if len(r.Candidates) == 0 {
+			continue
+		}
+		if first := r.Candidates[0]; t.knownPart(r, p) ||
+			story && first.P >= r.Thresholds.Low && r.Coverage >= offerCoverage && subject(r) >= minSubject {
+			out = append(out, first)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b nlp.Candidate) int { return cmp.Compare(b.P, a.P) })
+	return out
+}
+
+// story reports whether a message is too long to be about one thing.
+func (t *turn) story() bool { return utf8.RuneCountInString(t.norm) >= storyRunes }
 
 // knownPart reports whether a part of the message has a Topic: surely, or, where
 // it asks something, likely.

@@ -67,3 +67,26 @@ func TestTwoIntents_TheGraverComesFirst(t *testing.T) {
 		t.Errorf("%s %s %+v: %s", d.Action, d.Topic, d.Evidence.Parts, d.Reply)
 	}
 }
+
+// Where nothing is sure, what one sentence surely asks is offered with the rest; in
+// a story it comes first.
+func TestParts_AreOfferedWhereTheWholeIsNotSure(t *testing.T) {
+	t.Parallel()
+	e := engine(t)
+	const tale = "上个月我们厂里停了工，大家都在家里歇着，我表弟说他那边也差不多，我妈又在老家看病，来来回回跑了好几趟，车费都花了不少，"
+	for _, tc := range []struct {
+		text, topic string
+		first       bool
+	}{
+		{tale + "想问下还款日能改吗", "repay_date_change", true},
+		{tale + "对了结清证明怎么开呀", "settlement_certificate", true},
+		{"人脸识别过不去，身份证也过期了", "id_expired", false},
+	} {
+		d := e.Decide(bot.Memory{}, text(tc.text))
+		i := slices.Index(optionIDs(d), "topic:"+tc.topic)
+		if d.Action != bot.Clarify || i < 0 || tc.first && i > 0 {
+			t.Errorf("%s: %s %v", tc.text, d.Action, optionIDs(d))
+		}
+		whole(t, d)
+	}
+}

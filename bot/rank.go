@@ -96,8 +96,16 @@ func (t *turn) rank() {
 		t.likelyAnswer(tp, r)
 		return
 	}
-	if t.offerable(r) && t.clarify(r) {
-		return
+	asked := t.asked()
+	if t.offerable(r) || len(asked) > 0 {
+		first := 0
+		if t.offerable(r) && !t.story() {
+			first = 1 // all of a short message says more than a part of it
+		}
+		r.Candidates = slices.Insert(slices.Clone(r.Candidates), first, asked...)
+		if t.clarify(r) {
+			return
+		}
 	}
 	t.d.Confidence = first.P
 	if t.offerNext(r) {
@@ -216,7 +224,7 @@ func (t *turn) clarify(r nlp.Ranking) bool {
 		if len(out) == offeredTopics || c.P < minOffer {
 			break
 		}
-		if tp, ok := t.e.base.Topic(c.Label); ok {
+		if tp, ok := t.e.base.Topic(c.Label); ok && !slices.ContainsFunc(out, func(o chat.Option) bool { return o.ID == topicOption+tp.ID }) {
 			out = append(out, t.topicOption(tp))
 		}
 	}
