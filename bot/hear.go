@@ -3,7 +3,7 @@ package bot
 import "wensheng/nlp"
 
 // leastGain is how much likelier the first Topic must be for a text to be read
-// by its sound.
+// by its sound. What letters in pinyin look like says nothing.
 const leastGain = 0.05
 
 // hear reads a text that is not understood as it is written by its sound:
@@ -19,8 +19,11 @@ func (t *turn) hear(r nlp.Ranking) nlp.Ranking {
 		return r
 	}
 	h, norm := t.e.index.Rank(read, rankDepth), t.norm
+	if len(h.Candidates) == 0 || !nlp.IsPinyin(norm) && probability(h) < probability(r)+leastGain {
+		return r
+	}
 	t.norm = read
-	if probability(h) < probability(r)+leastGain || !t.sure(h) && !t.offerable(h) {
+	if !t.sure(h) && !t.offerable(h) {
 		t.norm = norm
 		return r
 	}

@@ -61,6 +61,9 @@ const (
 	earBeam = 6
 	// leastSpaced is how many characters must stand apart to be put together.
 	leastSpaced = 3
+	// leastAlone is how many letters a word in pinyin has that is all of a text,
+	// leastOften how many examples use it.
+	leastAlone, leastOften = 4, 10
 	// leastLetters is how long pinyin among Chinese characters must be.
 	leastLetters = 3
 )
@@ -77,8 +80,7 @@ const (
 	// added where what is written is a word itself.
 	// crossCost where it is a part of another word. namedCost is that of the
 	// name of a product, and of any other member of a group of synonyms.
-	// A character that sounds so only in its second reading costs rareCost more,
-	// unless it is one of several that stand as they are or in pinyin.
+	// A character that sounds so only in its second reading costs rareCost more.
 	changeCost, evenCost, crossCost, namedCost, rareCost = 5.0, 2.0, 4.0, 4.0, 3.0
 	// leastHeard is how many examples must use a word for it to be heard in
 	// other characters.
@@ -192,11 +194,19 @@ func (ix *Index) Hear(norm string) (string, []Heard) {
 		return norm, nil
 	}
 	t.han = slices.ContainsFunc(t.runes, isHan)
-	t.spelled = !t.han && IsPinyin(norm)
-	if !t.han && !t.spelled {
+	t.spelled = !t.han
+	pieces := t.read()
+	if t.spelled && !IsPinyin(norm) && !t.one(pieces) {
 		return norm, nil
 	}
-	return t.text(t.read())
+	return t.text(pieces)
+}
+
+// one reports whether a text is one word that the examples often use, and no
+// other: two syllables alone are pinyin then, but else may be English.
+func (t *hearing) one(pieces []step) bool {
+	pieces = slices.DeleteFunc(slices.Clone(pieces), func(p step) bool { return !isWord(t.runes[p.start]) })
+	return len(pieces) == 1 && t.word(pieces[0]) && pieces[0].end-pieces[0].start >= leastAlone && t.words[pieces[0].word].count >= leastOften
 }
 
 // hearing is the work on one text.
@@ -365,9 +375,9 @@ func (t *hearing) letters(i int) {
 		w := string(t.runes[i:r.end])
 		if id, ok := t.ids[w]; ok {
 			t.all(i, r.end, id, 0, false)
-			return
+		} else {
+			t.all(i, r.end, noWord, letterCost*float64(r.end-i), false)
 		}
-		t.all(i, r.end, noWord, letterCost*float64(r.end-i), false)
 	}
 	if r.plain && (t.spelled || r.end-r.start >= leastLetters) {
 		t.listen(i)
@@ -457,7 +467,7 @@ func (t *hearing) heard(i, end int, id int32, said []syllable) {
 	w := &t.words[id]
 	changed, letters, cost := 0, 0, 0.0
 	for k, c := range said {
-		if (c.r != 0 && c.r != w.runes[k] || len(said) == 1) && t.snd.of(w.runes[k])[0] != c.sound {
+		if c.r != w.runes[k] && t.snd.of(w.runes[k])[0] != c.sound {
 			cost += rareCost
 		}
 		switch {

@@ -38,7 +38,7 @@ func TestHear_Leaves(t *testing.T) {
 	ix := train(t, nlp.TrainOptions{Synonyms: [][]string{{nlp.Silent, "题额宝"}}})
 	for _, text := range []string{
 		"", "提前还款要手续费吗", "想增加额度", "语气不好", "在题额宝提额",
-		"hello", "app", "ok", "can you help me", "i can sing a song", "the limit is too low",
+		"hello", "app", "ok", "yuqi", "tie", "can you help me", "i can sing a song", "the limit is too low",
 		"zhengxin@tie.com", "code tie2", "www.huankuan.com 怎么还", "怎么tie2", "tiqian-huankuan",
 		"正心", "我有气了", "四个月几号还", "天气", strings.Repeat("逾欺", 100),
 	} {
