@@ -15,8 +15,9 @@ func likelyTexts(t *testing.T) []string {
 	t.Helper()
 	var out []string
 	for _, s := range []string{
-		"凭什么不批给我", "卡里余额够的，为啥没给我划走", "用公司账户给你们打款行吗", "刚提交的申请不想要了",
+		"还款的卡注销了怎么换", "凭什么不批给我", "卡里余额够的，为啥没给我划走", "用公司账户给你们打款行吗", "刚提交的申请不想要了",
 		"光有聊天截图够不够投诉", "我想把每月还的日子换成发薪那天", "能分几个月还", "怎么判断打给我的客服是真的假的",
+		"一次还不上能先还一部分么",
 	} {
 		if engine(t).Decide(bot.Memory{}, text(s)).Evidence.Because == "likely" {
 			out = append(out, s)

@@ -15,3 +15,20 @@ func CurveOf(z []float64, right []bool) func(z float64) float64 {
 	c := fitCurve(all)
 	return c.at
 }
+
+// Spelled returns, for the text of the first example, which of its features go
+// when each of its words in letters is left out in training.
+func Spelled(seg *Segmenter, ex []Example) [][]string {
+	ix, texts := newIndex(seg, newSynonyms(nil), ex)
+	rk, xs := prepare(texts, ix.ys, len(ix.labels), ix.ext.syn)
+	s := rk.v.spelledOf(texts, xs)[0]
+	out := make([][]string, s.words)
+	for w := range out {
+		for i, t := range xs[0] {
+			if s.of[i]&(1<<w) != 0 {
+				out[w] = append(out[w], rk.v.names[t.id])
+			}
+		}
+	}
+	return out
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 )
 
 // network is a regression of low rank: every feature has a place in a small
@@ -19,8 +21,8 @@ type network struct {
 }
 
 // How a network is trained: one text at a time, steps by AdaGrad with one sum
-// for every row, falling linearly to nothing; part of the features and of the
-// hidden places is left out at every step. Found by cross-validation; see
+// for every row, falling linearly to nothing; part of the features, of the words
+// in letters and of the hidden places is left out at every step. Found by cross-validation; see
 // docs/understanding.md.
 const (
 	hidden     = 128
@@ -29,6 +31,7 @@ const (
 	outStep    = 0.2
 	inSpread   = 0.2
 	dropIn     = 0.25
+	dropWord   = 0.1
 	dropHidden = 0.2
 	// minGrad is the error below which a label is not moved; minShare the share
 	// below which it is not even looked at in the passes between full ones.
@@ -57,7 +60,7 @@ type trainer struct {
 }
 
 // fit trains on vectors and their labels. progress is called after every epoch.
-func fit(ctx context.Context, xs [][]term, ys []int32, features, labels int, seed uint64, progress func()) (*network, error) {
+func fit(ctx context.Context, xs [][]term, sp []spelled, ys []int32, features, labels int, seed uint64, progress func()) (*network, error) {
 	t := newTrainer(features, labels, len(xs), seed)
 	order := make([]int, len(xs))
 	for i := range order {
@@ -74,7 +77,7 @@ func fit(ctx context.Context, xs [][]term, ys []int32, features, labels int, see
 			if full {
 				t.active[i] = nil
 			}
-			t.learn(i, xs[i], ys[i], float32(1-seen/total))
+			t.learn(i, t.some(xs[i], &sp[i]), ys[i], float32(1-seen/total))
 			seen++
 		}
 		progress()
@@ -109,9 +112,8 @@ func spread(rng *rand.Rand, w []float32, size float64) {
 	}
 }
 
-// learn takes one step for text i.
+// learn takes one step for text i, of which x is left.
 func (t *trainer) learn(i int, x []term, y int32, rate float32) {
-	x = t.some(x)
 	t.place(x, t.h)
 	const scale = 1 / (1 - dropHidden)
 	for k := range t.mask {
@@ -180,16 +182,76 @@ func (t *trainer) spreadBack(x []term, rate float32) {
 	axpy(t.inBias, t.dh, -inStep*rate*0.01)
 }
 
-// some leaves out a part of a text's features.
-func (t *trainer) some(x []term) []term {
+// some leaves out a part of a text's features, and some words whole.
+func (t *trainer) some(x []term, s *spelled) []term {
 	scale := float32(1 / math.Sqrt(1-dropIn))
+	gone := uint64(0)
+	for w := range s.words {
+		if t.rng.Float32() < dropWord {
+			gone |= 1 << w
+		}
+	}
 	t.kept = t.kept[:0]
-	for _, f := range x {
+	for i, f := range x {
+		if gone != 0 && s.of[i]&gone != 0 {
+			continue
+		}
 		if t.rng.Float32() >= dropIn {
 			t.kept = append(t.kept, term{f.id, f.w * scale})
 		}
 	}
 	return t.kept
+}
+
+// spelled says which words in letters the features of a text come from. Such a
+// word has so many pieces that to leave out some of them hides nothing: what the
+// rest of the text means is only learned when the word is gone whole.
+type spelled struct {
+	words int
+	of    []uint64 // by term, a bit for each word; nil when there are too few
+}
+
+// In a text of fewer words each is needed; a longer text than maxSpelled keeps
+// what comes later.
+const leastSpelled, maxSpelled = 3, 64
+
+// spelled finds the words of a text whose vector is x.
+func (v *vocab) spelled(f *featureText, x []term) spelled {
+	list := strings.FieldsFunc(f.norm, func(r rune) bool { return !isLatin(r) })
+	if len(list) < leastSpelled {
+		return spelled{}
+	}
+	list = list[:min(len(list), maxSpelled)]
+	s := spelled{words: len(list), of: make([]uint64, len(x))}
+	for i, w := range list {
+		add := func(kind, text string) {
+			id, ok := v.id[kind+text]
+			if !ok {
+				return
+			}
+			at, ok := slices.BinarySearchFunc(x, id, func(t term, id int32) int { return int(t.id - id) })
+			if ok && (s.of[at] == 0 || kind == kindPair) {
+				s.of[at] |= 1 << i
+			}
+		}
+		add(kindWord, w)
+		letterGrams(w, add)
+		if i > 0 {
+			add(kindPair, list[i-1]+"_"+w)
+		}
+		if i+1 < len(list) {
+			add(kindPair, w+"_"+list[i+1])
+		}
+	}
+	return s
+}
+
+func (v *vocab) spelledOf(texts []featureText, xs [][]term) []spelled {
+	out := make([]spelled, len(texts))
+	for i := range texts {
+		out[i] = v.spelled(&texts[i], xs[i])
+	}
+	return out
 }
 
 // among returns the labels with a share worth looking at, and the right one; nil

@@ -58,9 +58,10 @@ func (rk *ranker) learnContent(ids map[int32]struct{}, f *featureText) {
 // trainRanker trains a ranker of so many networks, one after the other.
 func trainRanker(ctx context.Context, texts []featureText, ys []int32, labels, nets int, syn *synonyms, seed uint64, progress func()) (*ranker, error) {
 	rk, xs := prepare(texts, ys, labels, syn)
+	sp := rk.v.spelledOf(texts, xs)
 	trained := make([]*network, nets)
 	for i := range trained {
-		m, err := fit(ctx, xs, ys, len(rk.v.names), labels, netSeed(seed, i), progress)
+		m, err := fit(ctx, xs, sp, ys, len(rk.v.names), labels, netSeed(seed, i), progress)
 		if err != nil {
 			return nil, err
 		}

@@ -99,10 +99,11 @@ func (ix *Index) train(ctx context.Context, texts []featureText, o TrainOptions)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers(o.Workers))
 	rk, xs := prepare(texts, ix.ys, labels, ix.ext.syn)
+	sp := rk.v.spelledOf(texts, xs)
 	trained := make([]*network, nets)
 	for i := range trained {
 		g.Go(func() error {
-			m, err := fit(gctx, xs, ix.ys, len(rk.v.names), labels, netSeed(o.Seed, i), progress)
+			m, err := fit(gctx, xs, sp, ix.ys, len(rk.v.names), labels, netSeed(o.Seed, i), progress)
 			trained[i] = m
 			return err
 		})
@@ -191,7 +192,7 @@ func newIndex(seg *Segmenter, syn *synonyms, ex []Example) (*Index, []featureTex
 }
 
 // modelVersion changes whenever features, training or the file change.
-const modelVersion = 5
+const modelVersion = 6
 
 // key names what a model was trained on.
 func (ix *Index) key(o TrainOptions) string {
