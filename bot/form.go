@@ -33,7 +33,8 @@ const (
 
 const (
 	// slotTries is how often a slot is asked before it is left out; missedSlots
-	// how many slots in a row may be left out so before the form ends.
+	// is the slot in a row, left out so, that ends the form. After one that was
+	// left out the next is asked once.
 	slotTries, missedSlots = 2, 2
 	// openingRunes is how long a message must be to tell what happened.
 	openingRunes = 14
@@ -452,10 +453,10 @@ func (t *turn) cancel(f *intents.Form) {
 }
 
 // unread asks once more, and leaves the slot out the next time: a form never
-// insists. Two slots left out in a row end it.
+// insists. The third reply in a row that is not understood ends it.
 func (t *turn) unread(f *intents.Form) {
 	s, slot := t.mem.Form, t.slot(f)
-	if s.Tries++; s.Tries < slotTries {
+	if s.Tries++; s.Tries < slotTries && s.Missed == 0 {
 		words := slot.Retry
 		if words == "" {
 			words = slot.Ask
@@ -552,6 +553,7 @@ func (t *turn) resume() {
 		// Neither a question nor a reply: it counts as one not understood.
 		if s.Tries++; s.Tries >= slotTries {
 			t.fill(t.slot(f), "")
+			s.Missed++
 			if !t.next(f) {
 				t.step("not_understood")
 				words := t.d.Reply

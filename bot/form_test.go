@@ -248,9 +248,14 @@ func TestForm_NeverInsists(t *testing.T) {
 	if d[2].Action != bot.Ask || d[3].Action != bot.Ask || !strings.Contains(d[3].Reply, "哪天扣的") || slots(d[4])["when"] != "2026-11-21" {
 		t.Errorf("%s / %s / %v", d[2].Reply, d[3].Reply, slots(d[4]))
 	}
-	d = dialogue(t, e, false, bot.Memory{}, text(start), text("扣多了"), text("不好说"), text("随便聊聊"), text("再说吧"), text("嗯嗯啊啊"))
-	if last := d[5]; last.Action != bot.Handoff || slots(last)["problem"] != "扣多了" {
+	d = dialogue(t, e, false, bot.Memory{}, text(start), text("扣多了"), text("不好说"), text("随便聊聊"), text("再说吧"))
+	if last := d[4]; last.Action != bot.Handoff || slots(last)["problem"] != "扣多了" {
 		t.Errorf("%+v", last)
+	}
+	// Thanks in between are no answer.
+	d = dialogue(t, e, false, bot.Memory{}, text(start), text("扣多了"), text("不好说"), text("谢谢"), text("再说吧"))
+	if last := d[4]; last.Action != bot.Handoff || last.Reason != "form:wrong_deduction" {
+		t.Errorf("%s %s: %s", last.Action, last.Reason, last.Reply)
 	}
 	// Nor on another day.
 	mem := dialogue(t, e, false, bot.Memory{}, text(start))[0].Memory

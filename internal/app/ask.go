@@ -36,7 +36,7 @@ func NewAsker(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Ask
 	if err != nil {
 		return nil, err
 	}
-	e, _ := live.Acquire() // as long as the process
+	e, _ := live.Acquire()                         // as long as the process
 	return &Asker{engine: e, clock: time.Now}, nil //nolint:forbidigo // where no clock is injected, the real one is read here
 }
 
