@@ -62,7 +62,7 @@ function Report({ r }: { r: EvalReport }) {
         </section>
         <section>
           <h3>{w.curve} <span className="dim">{w.curveHint}</span></h3>
-          <Curve points={r.curve ?? []} />
+          <Curve points={r.curve ?? []} labels={r.labels} />
         </section>
       </div>
       <div className="two">
@@ -80,7 +80,7 @@ function Report({ r }: { r: EvalReport }) {
                   <td>{percent(x.hit1)}</td>
                   <td>{x.n}</td>
                   <td>{[x.confused_with ?? []].flat().filter(Boolean).map(title).join("、") || k.none}</td>
-                  <td><TopicLink id={x.topic} title={w.edit} /></td>
+                  <td className="nowrap"><TopicLink id={x.topic} title={w.edit} /></td>
                 </tr>
               ))}
             </tbody>
@@ -139,12 +139,13 @@ export function Histogram({ bins }: { bins: NonNullable<EvalReport["histogram"]>
   );
 }
 
-/** A line of the hit rate over phrasings a Topic; the scale starts where the data does. */
-export function Curve({ points }: { points: NonNullable<EvalReport["curve"]> }) {
+/** A line of the hit rate over the phrasings a Topic has on average; the scale starts where the data does. */
+export function Curve({ points, labels }: { points: NonNullable<EvalReport["curve"]>; labels: number }) {
   if (!points.length) return <p className="dim">{k.none}</p>;
   const low = Math.min(0.9, Math.floor(Math.min(...points.map((p) => p.hit1)) * 10) / 10);
   const far = Math.max(...points.map((p) => p.phrasings));
   const x = (n: number) => left + (n / far) * (width - left - 20);
+  const each = (n: number) => Math.round((n / Math.max(1, labels)) * 10) / 10;
   const y = (v: number) => top + (1 - (v - low) / (1 - low)) * plot;
   return (
     <svg viewBox={`0 0 ${width} ${height}`} className="chart" role="img" aria-label={k.eval.curve}>
@@ -155,10 +156,10 @@ export function Curve({ points }: { points: NonNullable<EvalReport["curve"]> }) 
       <polyline points={points.map((p) => `${x(p.phrasings)},${y(p.hit1)}`).join(" ")} />
       {points.map((p, i) => (
         <g key={i}>
-          <title>{k.eval.point(p.phrasings, percent(p.hit1, 1))}</title>
+          <title>{k.eval.point(each(p.phrasings), percent(p.hit1, 1))}</title>
           <circle cx={x(p.phrasings)} cy={y(p.hit1)} r={4} />
           <text x={x(p.phrasings)} y={y(p.hit1) - 8} textAnchor="middle">{percent(p.hit1)}</text>
-          <text x={x(p.phrasings)} y={height - 8} textAnchor="middle">{p.phrasings}</text>
+          <text x={x(p.phrasings)} y={height - 8} textAnchor="middle">{each(p.phrasings)}</text>
         </g>
       ))}
     </svg>

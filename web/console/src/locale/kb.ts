@@ -307,11 +307,11 @@ export const k = {
     histogram: "把握与实际",
     histogramHint: "柱高是问法数，深色是答对的；每段把握应与实际正确率相近",
     curve: "问法越多，答得越准",
-    curveHint: "每个知识点只用这么多问法时的首选正确率",
+    curveHint: "每个知识点平均只用这么多条问法时的首选正确率",
     rate: "命中率",
     edit: "补充问法",
     bin: (a: string, b: string, n: number, r: string) => `把握 ${a}–${b}：${n} 条，实际正确 ${r}`,
-    point: (n: number, p: string) => `${n} 条问法：${p}`,
+    point: (n: number, p: string) => `平均 ${n} 条问法：${p}`,
   },
   tests: {
     name: "名称",
