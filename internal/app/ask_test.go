@@ -8,6 +8,7 @@ import (
 
 	"wensheng/internal/app"
 	"wensheng/internal/config"
+	"wensheng/internal/kb/kbtest"
 	"wensheng/internal/knowledge"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestAsk_IsAskedToday(t *testing.T) {
 	t.Parallel()
 	data := shortDir(t)
-	publishTopics(t, "", data, smallBase+`  - id: wrong
+	publishTopics(t, "", data, kbtest.Small+`  - id: wrong
     title: 扣款不对
     form: wrong_deduction
     phrasings: |

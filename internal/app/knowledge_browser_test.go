@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"wensheng/internal/kb"
+	"wensheng/internal/kb/kbtest"
 )
 
 // logIn fills the login form; what comes next depends on the roles.
@@ -512,8 +513,8 @@ func TestBrowser_KnowledgeIsJudgedAndMeasured(t *testing.T) {
 	e.shot("75-kb-export")
 	e.click(".panel button", "导出")
 	name, data = e.saved(dir)
-	if files, err := kb.Unpack(data); !strings.HasSuffix(name, ".zip") || err != nil || string(files["topics/a.yaml"]) != smallBase {
-		t.Errorf("exported %s, %v: %s", name, err, files["topics/a.yaml"])
+	if files, err := kb.Unpack(data); !strings.HasSuffix(name, ".zip") || err != nil || string(files[kbtest.File]) != kbtest.Small {
+		t.Errorf("exported %s, %v: %s", name, err, files[kbtest.File])
 	}
 
 	// A check is cancelled while it computes; the version says so, and is checked again.

@@ -21,38 +21,14 @@ import (
 	"wensheng/internal/archive"
 	"wensheng/internal/archive/pgtest"
 	"wensheng/internal/config"
-	"wensheng/internal/kb"
+	"wensheng/internal/kb/kbtest"
 	"wensheng/internal/redisx/redistest"
 )
-
-// smallBase is a knowledge base that is trained in a moment.
-const smallBase = `category: 还款
-owner: 客服部
-topics:
-  - id: repay_early
-    title: 提前还款要手续费吗
-    phrasings: |
-      提前还款要手续费吗
-      提前结清收不收费
-      提前把钱还完要交违约金吗
-      早点还清会多收钱吗
-    answer: 提前还款不收手续费。
-    answers: {sms: 提前还款不收手续费。}
-  - id: repay_date
-    title: 还款日是哪天
-    phrasings: |
-      还款日是哪天
-      每个月几号还款
-      我该几号还钱
-      什么时候到还款日
-    answer: 还款日在账单页可以看到。
-    answers: {sms: 还款日在账单页可以看到。}
-`
 
 // publishSmall puts the small knowledge base in force before a gateway starts.
 func publishSmall(tb testing.TB, url, data string) {
 	tb.Helper()
-	publishTopics(tb, url, data, smallBase)
+	publishTopics(tb, url, data, kbtest.Small)
 }
 
 // publishTopics does so with one file of topics.
@@ -67,20 +43,7 @@ func publishTopics(tb testing.TB, url, data, topics string) {
 			tb.Error(err)
 		}
 	}()
-	files := intents.Files{"topics/a.yaml": []byte(topics)}
-	base, problems := intents.Load(files.FS())
-	if base == nil {
-		tb.Fatal(problems)
-		return
-	}
-	v := kb.Version{ID: "v0", Title: "第一版", State: kb.Approved, Hash: base.Version, CreatedAt: time.Now(), Revision: 1}
-	if err := db.CreateVersion(tb.Context(), v, kb.Files(files)); err != nil {
-		tb.Fatal(err)
-	}
-	v.State, v.Revision = kb.Published, 2
-	if err := db.Publish(tb.Context(), v, 1, ""); err != nil {
-		tb.Fatal(err)
-	}
+	kbtest.Publish(tb, db, topics, time.Now())
 }
 
 // smallModel is the small base's model, trained once: file name to content.
@@ -91,7 +54,7 @@ var smallModel = sync.OnceValues(func() (map[string][]byte, error) {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	kdir := filepath.Join(dir, "knowledge")
-	if err := (intents.Files{"topics/a.yaml": []byte(smallBase)}).Save(kdir); err != nil {
+	if err := (intents.Files{kbtest.File: []byte(kbtest.Small)}).Save(kdir); err != nil {
 		return nil, err
 	}
 	return train("WENSHENG_DATA="+dir, "WENSHENG_KNOWLEDGE_DIR="+kdir)

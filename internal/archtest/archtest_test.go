@@ -41,6 +41,7 @@ var table = map[string][]string{
 	"internal/store":            {"internal/chat", "internal/pii", "internal/redisx"},
 	"handoff":                   {"internal/chat", "internal/redisx"},
 	"internal/kb":               {},
+	"internal/kb/kbtest":        {"intents", "internal/archive", "internal/kb"},
 	"internal/knowledge":        {"internal/chat", "internal/kb", "bot", "intents", "intents/exchange", "nlp", "internal/pii"},
 	"internal/archive":          {"internal/chat", "internal/kb", "internal/pii"},
 	"internal/archive/pgtest":   {},
@@ -61,7 +62,7 @@ var outside = map[string][]string{
 	"github.com/silenceper/wechat/v2": {"channels/wechat", "channels/channeltest"},
 	"github.com/yanyiwu/gojieba":      {"nlp"},
 	"github.com/xuri/excelize/v2":     {"intents/exchange"},
-	"testing":                         {"channels/channeltest", "internal/redisx/redistest", "internal/archive/pgtest"},
+	"testing":                         {"channels/channeltest", "internal/redisx/redistest", "internal/archive/pgtest", "internal/kb/kbtest"},
 }
 
 const module = "wensheng/"

@@ -18,6 +18,7 @@ import (
 	"wensheng/intents"
 	"wensheng/internal/archive"
 	"wensheng/internal/kb"
+	"wensheng/internal/kb/kbtest"
 	"wensheng/internal/knowledge"
 	"wensheng/internal/pii"
 	"wensheng/nlp"
@@ -40,30 +41,8 @@ func TestMain(m *testing.M) {
 		}))
 }
 
-// small is a knowledge base that is trained in a moment. What it lacks comes
-// from the embedded one.
-const small = `category: 还款
-owner: 客服部
-topics:
-  - id: repay_early
-    title: 提前还款要手续费吗
-    phrasings: |
-      提前还款要手续费吗
-      提前结清收不收费
-      提前把钱还完要交违约金吗
-      早点还清会多收钱吗
-    answer: 提前还款不收手续费。
-    answers: {sms: 提前还款不收手续费。}
-  - id: repay_date
-    title: 还款日是哪天
-    phrasings: |
-      还款日是哪天
-      每个月几号还款
-      我该几号还钱
-      什么时候到还款日
-    answer: 还款日在账单页可以看到。
-    answers: {sms: 还款日在账单页可以看到。}
-  - id: card_change
+// small is the tests' knowledge base, with a Topic that leads to another.
+var small = kbtest.Small + `  - id: card_change
     title: 更换银行卡
     phrasings: |
       怎么更换银行卡
@@ -102,7 +81,7 @@ type desk struct {
 }
 
 // published is the id of the version every test begins with.
-const published = "v0"
+const published = kbtest.Version
 
 // open starts a library on which the small knowledge base is published.
 func open(t *testing.T) *desk {
@@ -116,20 +95,7 @@ func open(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := kb.Version{ID: published, Title: "第一版", State: kb.Approved, CreatedBy: "founder", CreatedAt: d.clock.now().Add(-time.Hour), Revision: 1}
-	files := intents.Files{"topics/a.yaml": []byte(small)}
-	base, problems := intents.Load(files.FS())
-	if base == nil {
-		t.Fatal(problems)
-	}
-	v.Hash = base.Version
-	if err := d.db.CreateVersion(t.Context(), v, kb.Files(files)); err != nil {
-		t.Fatal(err)
-	}
-	v.State, v.Revision, v.PublishedAt = kb.Published, 2, d.clock.now()
-	if err := d.db.Publish(t.Context(), v, 1, ""); err != nil {
-		t.Fatal(err)
-	}
+	kbtest.Publish(t, d.db, small, d.clock.now())
 	log := slog.New(slog.DiscardHandler)
 	build := func(ctx context.Context, base *intents.Base, progress func(done, total int)) (*bot.Engine, error) {
 		d.built.Add(1)
