@@ -18,6 +18,9 @@ func likelyTexts(t *testing.T) []string {
 		"还款的卡注销了怎么换", "凭什么不批给我", "卡里余额够的，为啥没给我划走", "用公司账户给你们打款行吗", "刚提交的申请不想要了",
 		"光有聊天截图够不够投诉", "我想把每月还的日子换成发薪那天", "能分几个月还", "怎么判断打给我的客服是真的假的",
 		"一次还不上能先还一部分么",
+		// Wordings among words that are not about the subject are likely whatever else the base learns.
+		"今早又什么时候开始扣我卡里的钱", "隔壁邻居说征信授权能取消吗呢", "旧卡换新卡要改吗，周末也行不", "今早又补办了新卡还会扣旧卡吗",
+		"今早又商家要加收手续费", "隔壁邻居说没还上会影响征信吗呢", "今早又当天借当天还有利息吗",
 	} {
 		if engine(t).Decide(bot.Memory{}, text(s)).Evidence.Because == "likely" {
 			out = append(out, s)
