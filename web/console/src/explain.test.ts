@@ -19,6 +19,7 @@ describe("headline", () => {
     ["a sure answer names the phrasing and the line", base, "与问法「提前还款要手续费吗」最接近，把握 93%，高于直接回答线 71%，直接回答「提前还款的费用」"],
     ["an exact one needs no number", with_({ exact: true, because: "exact" }), "与问法「提前还款要手续费吗」一致，直接回答「提前还款的费用」"],
     ["an answer under the line does not claim to be over it", with_({ top: first(0.6) }), "把握 60%（直接回答线 71%）"],
+    ["a likely answer is under the line", with_({ because: "likely", top: first(0.6) }), "把握 60%（直接回答线 71%）"],
     ["a question names the line it missed", with_({ because: "between", top: first(0.5) }), "把握 50%，没到直接回答线 71%，请客户选择"],
     ["two sure ones are too close", with_({ because: "between" }), "「提前还款的费用」93% 与「怎样提前还款」20% 太接近"],
     ["below the lower line nothing was said", with_({ because: "unsure", top: first(0.2) }), "低于请客户选择的线 31%，没有作答"],
