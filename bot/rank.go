@@ -31,6 +31,9 @@ const (
 	middleWeight, certaintyWeight = 20.0, 16.0
 	// answerSubject is the same for it to be answered as sure.
 	answerSubject = 25.0
+	// deniedShare is what the probability counts of a text that denies what the
+	// Topic's wordings say: it is heard as much in talk about anything else.
+	deniedShare = 0.5
 	// shortRunes is how short a message may be a mere keyword; with so many
 	// Topics whose wordings hold it, it is asked back which is meant.
 	shortRunes, shortTopics = 6, 3
@@ -134,7 +137,11 @@ func (t *turn) ours(r nlp.Ranking) bool {
 // base is about.
 func subject(r nlp.Ranking) float64 {
 	first := r.Candidates[0]
-	return r.Subject + middleWeight*first.Parts.Middle + certaintyWeight*first.P
+	certainty := first.P
+	if r.Negated {
+		certainty *= deniedShare
+	}
+	return r.Subject + middleWeight*first.Parts.Middle + certaintyWeight*certainty
 }
 
 // likely is the Topic that may be answered although nothing is sure, or nil.
@@ -187,7 +194,7 @@ func (t *turn) sure(r nlp.Ranking) bool {
 		return true
 	}
 	first := r.Candidates[0]
-	if first.P < r.Thresholds.High || r.Negated || r.Margin < minMargin || r.Coverage < minCoverage {
+	if !r.Sure() || r.Margin < minMargin || r.Coverage < minCoverage {
 		return false
 	}
 	// Small talk is nobody's subject.
@@ -289,7 +296,7 @@ func (t *turn) follows(r nlp.Ranking) bool {
 	if marked(t.norm, t.e.markers) {
 		return n <= 2*followUpRunes
 	}
-	return n <= followUpRunes && (len(r.Candidates) == 0 || r.Candidates[0].P < r.Thresholds.High)
+	return n <= followUpRunes && !r.Sure()
 }
 
 func marked(norm string, markers []string) bool {

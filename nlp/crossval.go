@@ -248,7 +248,7 @@ func (c *cross) fold(ctx context.Context, train, test []Example) (int, error) {
 		ok := first.Label == e.Label
 		bin := &c.rep.Histogram[min(bins-1, max(0, int(first.P*bins)))]
 		bin.N++
-		if sure := first.P >= r.Thresholds.High; sure {
+		if r.Sure() {
 			c.answered++
 			if ok {
 				c.right++

@@ -29,8 +29,8 @@ type Report struct {
 	P50us  float64 `json:"p50_us"`
 	P99us  float64 `json:"p99_us"`
 	RSSMB  float64 `json:"rss_mb"`
-	// Answered is the share of questions at or above High, AnsweredRight how
-	// many of those were right.
+	// Answered is the share of questions at or above High that deny nothing,
+	// AnsweredRight how many of those were right.
 	Answered      float64    `json:"answered"`
 	AnsweredRight float64    `json:"answered_right"`
 	Thresholds    Thresholds `json:"thresholds"`
@@ -112,7 +112,7 @@ func EvaluateWith(ctx context.Context, seg *Segmenter, train, test []Example, o 
 			o.p, o.right = r.Candidates[0].P, r.Candidates[0].Label == e.Label
 		}
 		outcomes = append(outcomes, o)
-		if len(r.Candidates) > 0 && r.Candidates[0].P >= r.Thresholds.High {
+		if r.Sure() {
 			answered++
 			if r.Candidates[0].Label == e.Label {
 				right++

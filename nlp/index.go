@@ -54,7 +54,8 @@ type Ranking struct {
 	// often the examples use the word. A silent word counts like one of ours.
 	Subject float64 `json:"subject"`
 	// Negated says that the text denies what all wordings of the first
-	// candidate affirm ("I do not want to repay early").
+	// candidate affirm ("I do not want to repay early"). It is about that label as
+	// likely as P says, but hardly asks for it.
 	Negated bool `json:"negated"`
 	// Exact says that the text is a wording of the first candidate.
 	Exact bool `json:"exact"`
@@ -88,10 +89,6 @@ type Feature struct {
 	Weight float64 `json:"weight"`
 }
 
-// How far a denial lowers the probability: below any High, but not below Low
-// what would have been offered, so that the person is asked.
-const negatedFactor = 0.5
-
 // exactP is the probability of a label that has the very wording.
 const exactP = 0.99
 
@@ -102,6 +99,11 @@ const productLow = 0.65
 
 // maxFeatures is how many features an explanation names.
 const maxFeatures = 8
+
+// Sure reports whether the first candidate reaches High and nothing is denied.
+func (r *Ranking) Sure() bool {
+	return len(r.Candidates) > 0 && r.Candidates[0].P >= r.Thresholds.High && !r.Negated
+}
 
 // Labels returns the labels in order. The caller must not change the slice.
 func (ix *Index) Labels() []string { return ix.labels }
@@ -144,7 +146,6 @@ func (ix *Index) Rank(q string, k int) Ranking {
 		out.Exact, out.Margin, p = true, 1, exactP
 	case len(exact) == 0 && words().denial(f.norm).contradicts(ix.denials[first.label]):
 		out.Negated = true
-		p = max(p*negatedFactor, min(p, ix.cal.Low))
 	}
 	for i := range cands[:min(k, len(cands))] {
 		l := &cands[i]

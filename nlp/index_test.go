@@ -127,9 +127,24 @@ func TestRank_NoticesDenials(t *testing.T) {
 		"没收到验证码":      false,
 		"我没有逾期征信咋有记录": false,
 	} {
-		if r := ix.Rank(text, 3); r.Negated != want {
+		r := ix.Rank(text, 3)
+		if r.Negated != want {
 			t.Errorf("Rank(%q).Negated = %v, want %v (%+v)", text, r.Negated, want, r.Candidates[0])
 		}
+		if r.Negated && r.Sure() {
+			t.Errorf("Rank(%q) is sure of what is denied", text)
+		}
+	}
+}
+
+// What a text is about does not depend on whether it asks for it or denies it:
+// claimed lower, the probability of denials would be too low.
+func TestRank_ADenialIsAboutItsLabelAllTheSame(t *testing.T) {
+	t.Parallel()
+	ix := train(t, nlp.TrainOptions{})
+	denied, asked := ix.Rank("我不想提前还款", 3), ix.Rank("我想提前还款", 3)
+	if d, a := denied.Candidates[0], asked.Candidates[0]; !denied.Negated || d.Label != a.Label || d.P < 0.8*a.P {
+		t.Errorf("denied %+v, asked %+v", d, a)
 	}
 }
 
