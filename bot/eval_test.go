@@ -13,7 +13,7 @@ import (
 func TestDecide_MeasuringSets(t *testing.T) {
 	t.Parallel()
 	if testing.Short() || raceDetector {
-		t.Skip("nothing measured: 13,000 questions take too long with -short or the race detector")
+		t.Skip("nothing measured: 13,000 questions take too long with -short or the race detector; make test runs this without")
 	}
 	e := engine(t)
 	for _, tc := range []struct {

@@ -59,8 +59,9 @@ func (t *turn) split(norm string) []string {
 	return out
 }
 
-// requests are the two different things that a message asks for; nil when it asks for one. Where the whole message is sure to ask for one, only
-// what it ranks, or a part that is a Topic's very wording, counts beside it.
+// requests are the two different things that a message asks for; nil when it asks
+// for one. Where the whole message is sure to ask for one, only what it ranks, or
+// a part that is a Topic's very wording, counts beside it.
 func (t *turn) requests(whole nlp.Ranking) []request {
 	if whole.Exact || whole.Negated {
 		return nil

@@ -40,7 +40,7 @@ func readTSV(t *testing.T, name string) []nlp.Example {
 //nolint:paralleltest // it measures time; nothing may run beside it
 func TestEvaluate_MeasuringSets(t *testing.T) {
 	if testing.Short() || raceDetector {
-		t.Skip("nothing measured: it trains on 15,000 questions, too long with -short or the race detector")
+		t.Skip("nothing measured: it trains on 15,000 questions, too long with -short or the race detector; make test runs this without")
 	}
 	seg := segmenter(t)
 	for _, tc := range []struct {
